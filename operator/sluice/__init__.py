@@ -1,0 +1,1 @@
+"""Sluice: canary releases with automatic rollback for plain Kubernetes Deployments."""

@@ -1,0 +1,60 @@
+"""The names that Sluice writes on objects.
+
+Keys on the Deployment differ from those on ReplicaSets: the Deployment controller copies the
+Deployment's annotations onto the ReplicaSet it owns.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "sluice.dev"
+FIELD_MANAGER: Final = "sluice"
+
+# --- on everything that belongs to a Rollout
+ROLLOUT_LABEL: Final = f"{PREFIX}/rollout"
+
+# --- on the Rollout
+FINALIZER: Final = f"{PREFIX}/restore"
+COMMAND: Final = f"{PREFIX}/command"
+ACCEPTED: Final = f"{PREFIX}/accepted"
+
+# --- on the Deployment
+FORMER_DEADLINE: Final = f"{PREFIX}/former-progress-deadline-seconds"
+# kstatus calls a paused Deployment with this deadline Current at rest (design, section 1).
+ENDLESS_DEADLINE_SECONDS: Final = 2147483647
+
+# --- on ReplicaSets
+ROLE: Final = f"{PREFIX}/role"
+STABLE_AT: Final = f"{PREFIX}/stable-at"
+REJECTED_AT: Final = f"{PREFIX}/rejected-at"
+RELEASE: Final = f"{PREFIX}/release"
+RELEASE_STARTED: Final = f"{PREFIX}/release-started"
+RELEASE_DATA: Final = f"{PREFIX}/release-data"
+STEP: Final = f"{PREFIX}/step"
+STEP_WEIGHT: Final = f"{PREFIX}/step-weight"
+GROW_STARTED: Final = f"{PREFIX}/grow-started"
+STEP_STARTED: Final = f"{PREFIX}/step-started"
+RAISE_STARTED: Final = f"{PREFIX}/raise-started"
+REASON: Final = f"{PREFIX}/reason"
+SWAP: Final = f"{PREFIX}/swap"
+REVISION: Final = "deployment.kubernetes.io/revision"
+DESIRED_REPLICAS: Final = "deployment.kubernetes.io/desired-replicas"
+MAX_REPLICAS: Final = "deployment.kubernetes.io/max-replicas"
+HASH_LABEL: Final = "pod-template-hash"
+
+# --- on the anchor
+DEPLOYMENT_UID: Final = f"{PREFIX}/deployment-uid"
+# --- on a template's ControllerRevision
+TEMPLATE_LABEL: Final = f"{PREFIX}/template"
+TRIES: Final = f"{PREFIX}/tries"
+
+
+def anchor_name(rollout: str) -> str:
+    """The name of the ControllerRevision that owns what belongs to the Rollout."""
+    return f"sluice-{rollout}"
+
+
+def record_name(rollout: str, template_hash: str) -> str:
+    """The name of the ControllerRevision that keeps one template."""
+    return f"sluice-{rollout}-{template_hash}"

@@ -1,0 +1,59 @@
+"""What the user asked for: the Rollout's spec as plain values, defaults filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+NoDataAction = Literal["Pause", "Rollback", "Continue"]
+FailureAction = Literal["Rollback", "Pause"]
+
+# Restarts of one canary container that are a certain failure (design, section 3).
+CRASH_RESTARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a release: `weight` is the percentage of ready pods that the canary shall be."""
+
+    weight: int
+    duration_seconds: float = 0.0
+    approval_required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A PromQL query whose single value must lie within `minimum` and `maximum`, both inclusive.
+
+    `failure_limit` readings in a row out of range are still accepted.
+    """
+
+    name: str
+    query: str
+    minimum: float | None = None
+    maximum: float | None = None
+    failure_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is measured during a release, how often, and what follows from it."""
+
+    source: str = "default"
+    interval_seconds: float = 10.0
+    initial_delay_seconds: float = 0.0
+    no_data_after_seconds: float = 120.0
+    no_data_action: NoDataAction = "Pause"
+    on_failure: FailureAction = "Rollback"
+    metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A Rollout's spec. `steps` rise strictly in weight and are never empty."""
+
+    target: str
+    paused: bool = False
+    steps: tuple[Step, ...] = (Step(10, 120.0), Step(50, 180.0))
+    progress_deadline_seconds: float = 600.0
+    analysis: Analysis = field(default_factory=Analysis)

@@ -1,0 +1,53 @@
+"""Readings: one metric value, known or unknown. An unknown value is never taken for a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a value is not known; a closed list."""
+
+    UNREACHABLE = "Unreachable"
+    TIMEOUT = "Timeout"
+    REFUSED = "Refused"
+    TLS = "TLS"
+    UNAUTHORIZED = "Unauthorized"
+    BAD_QUERY = "BadQuery"
+    EMPTY = "Empty"
+    NOT_FINITE = "NotFinite"
+    SEVERAL_SERIES = "SeveralSeries"
+    WRONG_TYPE = "WrongType"
+    MALFORMED = "Malformed"
+    SERVER_ERROR = "ServerError"
+    NO_SOURCE = "NoSource"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A finite number."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """No number, and why. `detail` is safe to show: it never holds a server's reply."""
+
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The answers to all metrics of a release, asked at one instant.
+
+    `tick` is the number of the interval since the release began, `asked_at` when it was asked.
+    """
+
+    release: str
+    tick: int
+    asked_at: datetime
+    values: tuple[tuple[str, Known | Unknown], ...]
