@@ -22,15 +22,22 @@ _LENGTH: Final = 10
 
 # Maps and embedded structs of the pod template, where {} and absent mean the same. Elsewhere {} is
 # a pointer to an empty struct and says something (`emptyDir: {}`).
-_MAPS: Final = frozenset(
-    "annotations labels nodeSelector limits requests matchLabels overhead resources metadata".split()
-)
 _QUANTITY_MAPS: Final = frozenset({"limits", "requests", "overhead"})
-_QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
+_MAPS: Final = _QUANTITY_MAPS | {
+    "annotations",
+    "labels",
+    "nodeSelector",
+    "matchLabels",
+    "resources",
+    "metadata",
+}
+_QUANTITIES: Final = frozenset({("emptyDir", "sizeLimit"), ("resourceFieldRef", "divisor")})
 _FACTORS: Final = {
     **{s: Decimal(1024) ** i for i, s in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
     **{s: Decimal(1000) ** i for i, s in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
-    **{"m": Decimal("1e-3"), "u": Decimal("1e-6"), "n": Decimal("1e-9")},
+    "m": Decimal("1e-3"),
+    "u": Decimal("1e-6"),
+    "n": Decimal("1e-9"),
 }
 
 
@@ -78,7 +85,7 @@ def _normal(value: Any, key: str, parent: str) -> Any:
             return {k: v for k, v in fields.items() if not _is_absent(k, v)}
         case list() | tuple():
             return [_normal(item, "", key) for item in value]
-        case str() | int() if key in _QUANTITIES or parent in _QUANTITY_MAPS:
+        case str() | int() if (parent, key) in _QUANTITIES or parent in _QUANTITY_MAPS:
             return canonical_quantity(str(value))
         case _:
             return value
