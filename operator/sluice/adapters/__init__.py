@@ -1,0 +1,1 @@
+"""The outside world: API server, Kopf as the watch, Prometheus, HTTP endpoints."""

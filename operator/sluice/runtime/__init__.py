@@ -1,0 +1,1 @@
+"""Generic machinery without Rollout words: work queue, store, clock."""
