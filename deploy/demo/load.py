@@ -63,8 +63,9 @@ class Stats:
     def snapshot(self) -> str:
         """All counts as JSON.
 
-        `totals` by key; `lost`: the first 500 lost requests, each with its time and kind; `seconds`:
-        the last 900 by Unix second; `late_seconds`: how far the generator itself was behind at most.
+        `totals` by key; `lost`: the first 500 lost requests, each with its time and kind;
+        `seconds`: the last 900 by Unix second; `late_seconds`: how far the generator itself was
+        behind at most.
         """
         with self._lock:
             return json.dumps(
@@ -87,7 +88,9 @@ def ask(host: str, port: int) -> tuple[str, str]:
     deadline = time.monotonic() + TIMEOUT_SECONDS
     try:
         with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS) as connection:
-            connection.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            connection.sendall(
+                f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+            )
             raw = _read_all(connection, deadline)
     except TimeoutError as error:
         return "lost/timeout", str(error)
@@ -102,7 +105,7 @@ def ask(host: str, port: int) -> tuple[str, str]:
 
 def _read_all(connection: socket.socket, deadline: float) -> bytes:
     """The bytes until the server closes. A socket's timeout bounds each read, not their sum."""
-    chunks = []
+    chunks: list[bytes] = []
     while True:
         left = deadline - time.monotonic()
         if left <= 0:

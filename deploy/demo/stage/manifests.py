@@ -1,0 +1,80 @@
+"""The demo's manifests with other names and numbers: one namespace's worth of objects each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from stage.cluster import Json
+
+FOLDER: Final = Path(__file__).resolve().parent.parent
+
+# The share of the canary's answers that were errors; the manifest in rollout.yaml has the same.
+ERROR_QUERY: Final = (
+    'sum(rate(http_requests_total{namespace="{{namespace}}",pod=~"{{canary}}",code=~"5.."}[10s]))'
+    ' / sum(rate(http_requests_total{namespace="{{namespace}}",pod=~"{{canary}}"}[10s]))'
+)
+
+
+def _load(name: str, namespace: str) -> list[Json]:
+    """The objects of one manifest, all of them in `namespace`."""
+    objects = list(yaml.safe_load_all((FOLDER / name).read_text()))
+    for item in objects:
+        if item["kind"] == "Namespace":
+            item["metadata"]["name"] = namespace
+        else:
+            item["metadata"]["namespace"] = namespace
+    return objects
+
+
+def app(
+    namespace: str, *, replicas: int = 8, environment: dict[str, str] | None = None
+) -> list[Json]:
+    """Namespace, Service and Deployment `web`; `environment` is added to the container's own."""
+    objects = _load("app.yaml", namespace)
+    deployment = objects[-1]
+    assert deployment["kind"] == "Deployment"
+    deployment["spec"]["replicas"] = replicas
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    merged = {entry["name"]: entry["value"] for entry in container["env"]} | (environment or {})
+    container["env"] = [{"name": name, "value": value} for name, value in merged.items()]
+    return objects
+
+
+def load(namespace: str, *, rate: float = 80) -> list[Json]:
+    """The Deployment `load`: `rate` requests per second to the Service `web`."""
+    objects = _load("load.yaml", namespace)
+    for entry in objects[0]["spec"]["template"]["spec"]["containers"][0]["env"]:
+        if entry["name"] == "RATE":
+            entry["value"] = f"{rate:g}"
+    return objects
+
+
+def rollout(
+    namespace: str,
+    *,
+    name: str = "web",
+    steps: list[Json] | None = None,
+    analysis: Json | None = None,
+    **canary: object,
+) -> Json:
+    """A Rollout for the Deployment `web`; without `steps` the demo's own, analysis included.
+
+    `canary` are further fields of `spec.canary`, as `progressDeadline="10s"`.
+    """
+    found = _load("rollout.yaml", namespace)[0]
+    found["metadata"]["name"] = name
+    if steps is not None:
+        found["spec"]["canary"] = {"steps": steps}
+    if analysis is not None:
+        found["spec"]["canary"]["analysis"] = analysis
+    found["spec"]["canary"].update(canary)
+    return found
+
+
+def error_analysis(*, maximum: str = "0.01", interval: str = "5s", **more: object) -> Json:
+    """An analysis with one metric, `errors`: the canary's error ratio, at most `maximum`."""
+    metric = {"name": "errors", "query": ERROR_QUERY, "max": maximum}
+    return {"interval": interval, "metrics": [metric], **more}
