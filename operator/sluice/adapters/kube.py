@@ -1,0 +1,104 @@
+"""A small client for the Kubernetes API on plain JSON.
+
+One call is one request: nothing is retried here, the work queue does that. Objects stay dicts,
+because typed models would drop the fields of newer servers and cost 33 MB.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from sluice.adapters.errors import Unavailable, error_of
+from sluice.adapters.wire import APPLY, Json, Request, Resource, listing
+
+TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0, sock_connect=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One finished request. `code` is the HTTP status, 0 when no answer came."""
+
+    verb: str
+    resource: str
+    code: int
+    seconds: float
+
+    @property
+    def wrote(self) -> bool:
+        """Whether it was a write, and one that succeeded."""
+        return self.verb not in ("get", "list") and 200 <= self.code < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The objects of a LIST, and the resourceVersion at which it saw them."""
+
+    items: tuple[Json, ...]
+    version: str
+
+
+Hook = Callable[[Call], None]
+
+
+class Kube:
+    """The API server. `hooks` hear of every request as soon as its whole answer has arrived."""
+
+    def __init__(
+        self, server: str, session: aiohttp.ClientSession, *, hooks: Sequence[Hook] = ()
+    ) -> None:
+        self._server = server
+        self._session = session
+        self._hooks = tuple(hooks)
+
+    async def send(self, request: Request) -> Json:
+        """The object in the answer. Raises ApiError for anything but a success."""
+        code, raw = await self._exchange(request)
+        answer = _parse(raw)
+        if not 200 <= code < 300:
+            raise error_of(str(request), code, answer, applied=request.content_type == APPLY)
+        return answer
+
+    async def list(self, resource: Resource, namespace: str | None, selector: str = "") -> Listing:
+        """All objects that a label selector matches. Raises ApiError."""
+        answer = await self.send(listing(resource, namespace, selector))
+        version = (answer.get("metadata") or {}).get("resourceVersion")
+        return Listing(tuple(answer.get("items") or ()), str(version or ""))
+
+    async def _exchange(self, request: Request) -> tuple[int, bytes]:
+        started = time.monotonic()
+        code = 0
+        try:
+            async with self._session.request(
+                request.method,
+                self._server + request.path,
+                params=request.query,
+                data=None if request.body is None else json.dumps(request.body).encode(),
+                headers={"Accept": "application/json", "Content-Type": request.content_type},
+                allow_redirects=False,
+            ) as response:
+                raw = await response.read()
+                code = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(str(request), 0, type(error).__name__, str(error)) from error
+        finally:
+            self._tell(Call(request.verb, request.label, code, time.monotonic() - started))
+        return code, raw
+
+    def _tell(self, call: Call) -> None:
+        for hook in self._hooks:
+            hook(call)
+
+
+def _parse(raw: bytes) -> Json:
+    """The JSON object in an answer; a proxy's HTML says nothing to us."""
+    try:
+        answer = json.loads(raw)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
