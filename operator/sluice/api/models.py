@@ -1,0 +1,286 @@
+"""The Rollout's spec on the wire.
+
+The models are the source of the CRD's schema and the check of stored objects. What a field means
+is said in its description, which `kubectl explain` shows; the relations are in `rules`.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from sluice.api import rules
+from sluice.api.durations import MAX_LENGTH, parse_seconds
+from sluice.api.rules import Rule, validations
+
+MAX_NUMBER_LENGTH: Final = 32
+MAX_STEPS: Final = 20
+MAX_METRICS: Final = 20
+
+
+class Wire(BaseModel):
+    """A part of a stored object: unknown fields are ignored, types are taken strictly."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        strict=True,
+        validate_default=True,
+    )
+
+
+def _check_duration(value: Any) -> Any:
+    try:
+        parse_seconds(value)
+    except (TypeError, ValueError):
+        rules.DURATION.broken()
+    return value
+
+
+def _check_positive(text: str) -> str:
+    rules.POSITIVE.require(parse_seconds(text) > 0)
+    return text
+
+
+def _check_interval(text: str) -> str:
+    rules.INTERVAL.require(1 <= parse_seconds(text) <= 600)
+    return text
+
+
+def _check_weight(weight: int) -> int:
+    rules.WEIGHT.require(1 <= weight <= rules.MAX_WEIGHT)
+    return weight
+
+
+def _check_number(value: Any) -> Any:
+    is_int = type(value) is int and abs(value) < 2**63
+    is_decimal = (
+        isinstance(value, str)
+        and len(value) <= MAX_NUMBER_LENGTH
+        and re.fullmatch(rules.NUMBER_PATTERN, value) is not None
+    )
+    rules.NUMBER.require(is_int or is_decimal)
+    return value
+
+
+def _check_target_name(name: str) -> str:
+    rules.TARGET_NAME.require(re.fullmatch(rules.SUBDOMAIN_PATTERN, name) is not None)
+    return name
+
+
+def _check_metric_name(name: str) -> str:
+    rules.METRIC_NAME.require(re.fullmatch(rules.NAME_PATTERN, name) is not None)
+    return name
+
+
+def _check_query(query: str) -> str:
+    rest = query
+    for placeholder in rules.PLACEHOLDERS:
+        rest = rest.replace(placeholder, "x")
+    rules.PLACEHOLDER.require("{{" not in rest)
+    return query
+
+
+def _schema(max_length: int, *about: Rule) -> WithJsonSchema:
+    """Int-or-string: a bare number reaches the rules, whose sentence says what to write."""
+    bounds = {"x-kubernetes-int-or-string": True, "maxLength": max_length}
+    return WithJsonSchema(bounds | validations(*about))
+
+
+def _default(value: Any) -> dict[str, Any]:
+    return {"default": value}
+
+
+Duration = Annotated[str, BeforeValidator(_check_duration), _schema(MAX_LENGTH, rules.DURATION)]
+PositiveDuration = Annotated[
+    str,
+    BeforeValidator(_check_duration),
+    AfterValidator(_check_positive),
+    _schema(MAX_LENGTH, rules.DURATION, rules.POSITIVE),
+]
+IntervalDuration = Annotated[
+    str,
+    BeforeValidator(_check_duration),
+    AfterValidator(_check_interval),
+    _schema(MAX_LENGTH, rules.DURATION, rules.INTERVAL),
+]
+Number = Annotated[
+    int | str, BeforeValidator(_check_number), _schema(MAX_NUMBER_LENGTH, rules.NUMBER)
+]
+Weight = Annotated[
+    int, AfterValidator(_check_weight), Field(json_schema_extra=validations(rules.WEIGHT))
+]
+
+
+class TargetRef(Wire):
+    """The Deployment that is released."""
+
+    model_config = ConfigDict(json_schema_extra=validations(rules.TARGET_FIXED))
+
+    api_version: Literal["apps/v1"] = Field(default="apps/v1", description="Always apps/v1.")
+    kind: Literal["Deployment"] = Field(default="Deployment", description="Always Deployment.")
+    name: Annotated[str, AfterValidator(_check_target_name)] = Field(
+        max_length=63,
+        description="The Deployment's name, in the Rollout's namespace.",
+        json_schema_extra=validations(rules.TARGET_NAME),
+    )
+
+
+class Step(Wire):
+    """One step of a release."""
+
+    weight: Weight = Field(description="The canary's share of the pods, in percent.")
+    duration: Duration = Field(
+        default="0s", description="How long the step lasts once its canary pods are available."
+    )
+    approval: Literal["Required", "NotRequired"] = Field(
+        default="NotRequired", description="Required: the step ends only with the command promote."
+    )
+
+
+class NoData(Wire):
+    """What follows when a metric's value is unknown."""
+
+    after: PositiveDuration = Field(
+        default="2m", description="Unknown for so long; until then it holds."
+    )
+    action: Literal["Pause", "Rollback", "Continue"] = Field(
+        default="Pause",
+        description="Pause: hold until data or a command comes. Rollback. Continue: go on without.",
+    )
+
+
+class Metric(Wire):
+    """A query whose single value must lie in a range."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validations(
+            rules.QUERY_ONLY, rules.QUERY_GIVEN, rules.RANGE_GIVEN, rules.RANGE_ORDERED
+        )
+    )
+
+    name: Annotated[str, AfterValidator(_check_metric_name)] = Field(
+        max_length=63,
+        description="Names the metric in status, events and messages.",
+        json_schema_extra=validations(rules.METRIC_NAME),
+    )
+    query: Annotated[str, AfterValidator(_check_query)] | None = Field(
+        default=None,
+        max_length=rules.MAX_QUERY_LENGTH,
+        description="PromQL that gives one value. Placeholders: {{namespace}} and {{name}} of the "
+        "Rollout; {{canary}}, {{stable}} and {{pods}} are regular expressions of pod names.",
+        json_schema_extra=validations(rules.PLACEHOLDER),
+    )
+    min: Number | None = Field(default=None, description="The smallest good value.")
+    max: Number | None = Field(default=None, description="The greatest good value.")
+    failure_limit: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="Readings in a row out of range that are still accepted.",
+    )
+    # Only declared so that a rule can say what to write instead; no value is accepted.
+    counters: Annotated[
+        Any,
+        WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+    ] = Field(default=None, description="Not supported yet: write a query.")
+    histogram: Annotated[Any, WithJsonSchema({"type": "string", "maxLength": 4096})] = Field(
+        default=None, description="Not supported yet: write a query."
+    )
+
+    @model_validator(mode="after")
+    def _relations(self) -> Self:
+        rules.QUERY_ONLY.require(self.counters is None and self.histogram is None)
+        rules.QUERY_GIVEN.require(bool(self.query))
+        rules.RANGE_GIVEN.require(self.min is not None or self.max is not None)
+        if self.min is not None and self.max is not None:
+            rules.RANGE_ORDERED.require(float(self.min) <= float(self.max))
+        return self
+
+
+def _check_metrics(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
+    rules.QUERIES_LENGTH.require(
+        sum(len(metric.query or "") for metric in metrics) <= rules.MAX_QUERIES_LENGTH
+    )
+    rules.METRICS_UNIQUE.require(len({metric.name for metric in metrics}) == len(metrics))
+    return metrics
+
+
+class Analysis(Wire):
+    """What is measured during a release, and what follows from it."""
+
+    source: str = Field(
+        default="default",
+        min_length=1,
+        max_length=63,
+        description="A metric source named in the operator's configuration.",
+    )
+    interval: IntervalDuration = Field(default="10s", description="How often the metrics are read.")
+    initial_delay: Duration = Field(
+        default="0s", description="How long after the first available canary pod nothing is read."
+    )
+    no_data: NoData = Field(default_factory=NoData, json_schema_extra=_default({}))
+    on_failure: Literal["Rollback", "Pause"] = Field(
+        default="Rollback", description="What a failed metric leads to."
+    )
+    metrics: Annotated[
+        tuple[Metric, ...],
+        Field(strict=False, max_length=MAX_METRICS),
+        AfterValidator(_check_metrics),
+    ] = Field(
+        default=(),
+        description="All must be good for a step to pass. Without any, only the pods are watched.",
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+            **validations(rules.QUERIES_LENGTH),
+        },
+    )
+
+
+def _check_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    weights = [step.weight for step in steps]
+    rules.ASCENDING.require(all(a < b for a, b in pairwise(weights)))
+    return steps
+
+
+class Canary(Wire):
+    """How a new template is released."""
+
+    steps: Annotated[
+        tuple[Step, ...],
+        Field(strict=False, min_length=1, max_length=MAX_STEPS),
+        AfterValidator(_check_steps),
+    ] = Field(
+        default=(Step(weight=10, duration="2m"), Step(weight=50, duration="3m")),
+        description="The steps of a release, with rising weights.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic", **validations(rules.ASCENDING)},
+    )
+    progress_deadline: PositiveDuration = Field(
+        default="10m",
+        description="How long the canary may have fewer available pods than wanted, "
+        "before it is rolled back.",
+    )
+    analysis: Analysis = Field(default_factory=Analysis, json_schema_extra=_default({}))
+
+
+class RolloutSpec(Wire):
+    """What the user asks for."""
+
+    target_ref: TargetRef
+    paused: bool = Field(default=False, description="Hold the release where it is.")
+    canary: Canary = Field(default_factory=Canary, json_schema_extra=_default({}))

@@ -1,0 +1,119 @@
+"""The rules that relate values of a Rollout, each with the sentence that a user reads.
+
+A rule is written once: as CEL for the CRD, so that `kubectl apply` refuses a bad object, beside
+the sentence that the models use for objects stored before the rule existed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+from pydantic_core import PydanticCustomError
+
+from sluice.api.durations import PATTERN
+
+MAX_WEIGHT: Final = 50
+MAX_QUERY_LENGTH: Final = 4096
+MAX_QUERIES_LENGTH: Final = 10_000
+NAME_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+SUBDOMAIN_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+NUMBER_PATTERN: Final = "^-?[0-9]+([.][0-9]+)?$"
+PLACEHOLDERS: Final = ("{{namespace}}", "{{name}}", "{{canary}}", "{{stable}}", "{{pods}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A CEL expression that is true for a good value, and what to write instead of a bad one."""
+
+    cel: str
+    sentence: str
+    field_path: str = ""
+
+    def broken(self) -> NoReturn:
+        """Refuses the value that a model is validating."""
+        raise PydanticCustomError("rule", "{sentence}", {"sentence": self.sentence})
+
+    def require(self, holds: bool) -> None:  # noqa: FBT001
+        """Refuses the value that a model is validating unless the rule holds."""
+        if not holds:
+            self.broken()
+
+    def wire(self) -> dict[str, str]:
+        """The rule as an item of x-kubernetes-validations."""
+        item = {"rule": self.cel, "message": self.sentence}
+        return item | ({"fieldPath": self.field_path} if self.field_path else {})
+
+
+def validations(*rules: Rule) -> dict[str, Any]:
+    """The rules as schema keys, for a field's or a model's json_schema_extra."""
+    return {"x-kubernetes-validations": [rule.wire() for rule in rules]}
+
+
+# An integer has no unit. It is let through to the rule because the schema's own message,
+# "must be of type string", would not say what to write.
+_IS_DURATION: Final = f"type(self) == string && self.matches('{PATTERN}')"
+DURATION: Final = Rule(_IS_DURATION, "write a duration such as 30s, 5m or 1h30m")
+# Guarded: where the text is no duration at all, one sentence is enough.
+POSITIVE: Final = Rule(
+    f"!({_IS_DURATION}) || duration(self) > duration('0s')",
+    "write a duration greater than zero, such as 30s",
+)
+INTERVAL: Final = Rule(
+    f"!({_IS_DURATION}) || (duration(self) >= duration('1s') && duration(self) <= duration('10m'))",
+    "write an interval from 1s to 10m",
+)
+WEIGHT: Final = Rule(
+    f"self >= 1 && self <= {MAX_WEIGHT}",
+    f"weights up to {MAX_WEIGHT} are supported: write a percentage from 1 to {MAX_WEIGHT} "
+    "(after the last step the canary becomes the stable version)",
+)
+ASCENDING: Final = Rule(
+    "self.all(i, s, i == 0 || self[i - 1].weight < s.weight)",
+    "step weights must rise: write each weight greater than the one before it, such as 10, 25, 50",
+)
+TARGET_NAME: Final = Rule(
+    f"self.matches('{SUBDOMAIN_PATTERN}')",
+    "write the name of a Deployment: lower case letters, digits, '-' and '.'",
+)
+TARGET_FIXED: Final = Rule(
+    "self == oldSelf",
+    "targetRef is immutable: delete this Rollout and create one for the other Deployment",
+)
+METRIC_NAME: Final = Rule(
+    f"self.matches('{NAME_PATTERN}')",
+    "write a name of lower case letters, digits and '-', such as error-ratio",
+)
+NUMBER: Final = Rule(
+    f"type(self) == int || self.matches('{NUMBER_PATTERN}')",
+    'write a decimal number such as 5 or "0.05"',
+)
+PLACEHOLDER: Final = Rule(
+    "!self"
+    + "".join(f".replace('{placeholder}', 'x')" for placeholder in PLACEHOLDERS)
+    + ".contains('{{')",
+    f"unknown placeholder: write one of {', '.join(PLACEHOLDERS)}, without spaces",
+)
+QUERY_ONLY: Final = Rule(
+    "!has(self.counters) && !has(self.histogram)",
+    "counters and histogram are not supported yet: remove them and write a query with min or max",
+)
+QUERY_GIVEN: Final = Rule(
+    "has(self.counters) || has(self.histogram) || (has(self.query) && self.query != '')",
+    "write a query: a PromQL expression that gives one value",
+)
+RANGE_GIVEN: Final = Rule(
+    "has(self.counters) || has(self.histogram) || has(self.min) || has(self.max)",
+    "write min, max or both: the range in which the query's value is good",
+)
+RANGE_ORDERED: Final = Rule(
+    "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",
+    "min must not be greater than max: swap them or widen the range",
+)
+QUERIES_LENGTH: Final = Rule(
+    f"self.map(m, has(m.query) ? size(m.query) : 0).sum() <= {MAX_QUERIES_LENGTH}",
+    f"the queries are too long: all together may have {MAX_QUERIES_LENGTH} characters; "
+    "record long ones as Prometheus recording rules",
+)
+# Without CEL: the list is a map by name, so the API server refuses duplicates by itself.
+METRICS_UNIQUE: Final = Rule("", "metric names must be unique: rename one of them")

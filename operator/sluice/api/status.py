@@ -1,0 +1,303 @@
+"""The Rollout's status on the wire, and how the core's status becomes it.
+
+A status that server-side apply meets with an undeclared field is refused for ever (HTTP 500), and
+one that grows without limit ends in etcd's: so everything goes through the models, and texts are
+cut until the whole is under `MAX_BYTES`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from sluice.api.models import Wire
+from sluice.core.plan import Condition as CoreCondition
+from sluice.core.plan import Decision as CoreDecision
+from sluice.core.plan import Status
+
+MAX_BYTES: Final = 32 * 1024
+MAX_DECISIONS: Final = 10
+MAX_REJECTED: Final = 10
+MAX_IMAGES: Final = 20
+
+Phase = Literal[
+    "Healthy",
+    "Progressing",
+    "Paused",
+    "Promoting",
+    "RollingBack",
+    "RolledBack",
+    "Stalled",
+    "Invalid",
+]
+
+
+def _decimal(value: Any) -> Any:
+    """Floats are shown as short text: the API conventions have no floats."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return format(value, ".6g") if is_number else value
+
+
+Decimal = Annotated[str, BeforeValidator(_decimal)]
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+
+
+class Condition(Wire):
+    """A condition as in metav1.Condition."""
+
+    type: str = Field(max_length=316)
+    status: Literal["True", "False", "Unknown"]
+    observed_generation: int | None = Field(default=None, ge=0)
+    last_transition_time: Time
+    reason: str = Field(min_length=1, max_length=1024)
+    message: str = Field(max_length=32768)
+
+
+class Stable(Wire):
+    """The version that serves."""
+
+    hash: str | None = Field(default=None, description="The pod-template-hash of its pods.")
+    revision: int | None = Field(
+        default=None, description="Its number in the Deployment's history."
+    )
+    replicas: int | None = Field(default=None, description="Wanted pods.")
+    available: int | None = Field(default=None, description="Available pods.")
+
+
+class MetricStatus(Wire):
+    """The last reading of a metric."""
+
+    name: str
+    verdict: Literal["Pass", "Fail", "Unknown"] | None = None
+    canary: Decimal | None = Field(default=None, description="The canary's value.")
+    stable: Decimal | None = Field(default=None, description="The stable version's value.")
+    evidence: Decimal | None = Field(
+        default=None, description="How strongly the values speak against it."
+    )
+    message: str | None = None
+
+
+class Release(Wire):
+    """The release that is on its way."""
+
+    id: str | None = Field(default=None, description="<revision>-<hash>-<times tried>.")
+    hash: str | None = Field(
+        default=None, description="The pod-template-hash of the canary's pods."
+    )
+    images: tuple[str, ...] | None = Field(
+        default=None, strict=False, json_schema_extra={"x-kubernetes-list-type": "atomic"}
+    )
+    step: int | None = Field(default=None, description="The step it is in, from 1.")
+    steps: int | None = Field(default=None, description="How many steps it has.")
+    progress: str | None = Field(default=None, description="Step of steps, such as 2/3.")
+    weight: int | None = Field(default=None, description="What the pods really give, in percent.")
+    canary_replicas: int | None = None
+    canary_available: int | None = None
+    started_at: Time | None = None
+    step_started_at: Time | None = None
+    metrics: tuple[MetricStatus, ...] | None = Field(
+        default=None, strict=False, json_schema_extra={"x-kubernetes-list-type": "atomic"}
+    )
+
+
+class Rejected(Wire):
+    """A template that was rolled back and is not released again."""
+
+    hash: str
+    at: Time | None = None
+    reason: str | None = None
+
+
+class LastCommand(Wire):
+    """The last command and what came of it."""
+
+    id: str | None = None
+    verb: str | None = None
+    result: str | None = None
+    at: Time | None = None
+
+
+class Decision(Wire):
+    """What was done and why."""
+
+    at: Time
+    what: str
+    why: str
+
+
+class RolloutStatus(Wire):
+    """What Sluice shows; nothing is decided from it."""
+
+    observed_generation: int | None = Field(
+        default=None, description="The generation this speaks of."
+    )
+    phase: Phase | None = None
+    message: str | None = Field(default=None, description="One sentence: what happens and why.")
+    ready: int | None = Field(default=None, description="Available pods of both versions.")
+    desired: int | None = Field(default=None, description="Pods that the Deployment asks for.")
+    conditions: tuple[Condition, ...] | None = Field(
+        default=None,
+        strict=False,
+        json_schema_extra={
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["type"],
+        },
+    )
+    stable: Stable | None = None
+    release: Release | None = None
+    rejected: tuple[Rejected, ...] | None = Field(
+        default=None, strict=False, json_schema_extra={"x-kubernetes-list-type": "atomic"}
+    )
+    last_command: LastCommand | None = None
+    decisions: tuple[Decision, ...] | None = Field(
+        default=None,
+        strict=False,
+        description="The last 10 decisions, newest last.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
+def rfc3339(at: datetime) -> str:
+    """The time in UTC, to the second, as the API server writes it."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_wire(
+    status: Status,
+    *,
+    previous: Mapping[str, Any],
+    generation: int,
+    now: datetime,
+    decision: CoreDecision | None = None,
+) -> dict[str, Any]:
+    """The status as it is written, under 32 KiB.
+
+    `previous` is the stored status: a condition that still has its status keeps its
+    lastTransitionTime, and `decision` is added to the decisions kept there unless it repeats the
+    newest. The same arguments with the result as `previous` give the result again.
+    """
+    raw = {
+        "observedGeneration": generation,
+        "phase": status.phase,
+        "message": status.message,
+        "conditions": _conditions(status.conditions, previous, generation, now),
+        "stable": status.stable,
+        "release": _release(status.release),
+        "rejected": list(status.rejected)[-MAX_REJECTED:] or None,
+        "lastCommand": status.last_command,
+        "decisions": _decisions(previous, decision, now) or None,
+        **_pods(status),
+    }
+    model = RolloutStatus.model_validate(_plain(raw))
+    return _within(MAX_BYTES, model.model_dump(by_alias=True, exclude_none=True, mode="json"))
+
+
+def _plain(value: Any) -> Any:
+    """Mappings of any kind as dicts, which is what the strict models take."""
+    match value:
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case _:
+            return value
+
+
+def _pods(status: Status) -> dict[str, int]:
+    """Both sides' available pods, and what the stable side, which is kept at N, wants."""
+    if status.stable is None:
+        return {}
+    canary = (status.release or {}).get("canaryAvailable") or 0
+    ready = (status.stable.get("available") or 0) + canary
+    return {"ready": ready, "desired": status.stable.get("replicas") or 0}
+
+
+def _release(release: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if release is None:
+        return None
+    step, steps = release.get("step"), release.get("steps")
+    progress = f"{step}/{steps}" if step and steps else None
+    images = list(release.get("images") or ())[:MAX_IMAGES]
+    return {**release, "images": images or None, "progress": progress}
+
+
+def _conditions(
+    conditions: Sequence[CoreCondition],
+    previous: Mapping[str, Any],
+    generation: int,
+    now: datetime,
+) -> list[dict[str, Any]]:
+    before = {item.get("type"): item for item in _items(previous, "conditions")}
+    wire = []
+    for condition in conditions:
+        status = "True" if condition.status else "False"
+        old = before.get(condition.type, {})
+        since = old.get("lastTransitionTime") if old.get("status") == status else None
+        wire.append(
+            {
+                "type": condition.type,
+                "status": status,
+                "observedGeneration": generation,
+                "lastTransitionTime": since if isinstance(since, str) else rfc3339(now),
+                "reason": condition.reason,
+                "message": condition.message,
+            }
+        )
+    return wire
+
+
+def _decisions(
+    previous: Mapping[str, Any], decision: CoreDecision | None, now: datetime
+) -> list[dict[str, str]]:
+    fields = ("at", "what", "why")
+    kept = [
+        {name: item[name] for name in fields}
+        for item in _items(previous, "decisions")
+        if all(isinstance(item.get(name), str) for name in fields)
+    ]
+    if decision is None:
+        return kept[-MAX_DECISIONS:]
+    new = _short_texts({"at": rfc3339(now), "what": decision.what, "why": decision.why}, 1)
+    newest = kept[-1] if kept else {}
+    if (newest.get("what"), newest.get("why")) != (new["what"], new["why"]):
+        kept.append(new)
+    return kept[-MAX_DECISIONS:]
+
+
+def _items(status: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The items of a list in a stored status; whatever else stands there is no list."""
+    value = status.get(name)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+# The longest text by field name, in characters.
+_LONGEST: Final = {"message": 512, "why": 384, "reason": 384, "result": 384}
+_LONGEST_ELSE: Final = 256
+
+
+def _within(limit: int, wire: dict[str, Any]) -> dict[str, Any]:
+    for divisor in (1, 2, 4, 8):
+        short: dict[str, Any] = _short_texts(wire, divisor)
+        if len(json.dumps(short).encode()) < limit:
+            break
+    return short
+
+
+def _short_texts(value: Any, divisor: int, name: str = "") -> Any:
+    match value:
+        case dict():
+            return {key: _short_texts(item, divisor, key) for key, item in value.items()}
+        case list():
+            return [_short_texts(item, divisor, name) for item in value]
+        case str():
+            return _cut(value, _LONGEST.get(name, _LONGEST_ELSE) // divisor)
+        case _:
+            return value
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
