@@ -47,6 +47,7 @@ HASH_LABEL: Final = "pod-template-hash"
 DEPLOYMENT_UID: Final = f"{PREFIX}/deployment-uid"
 # --- on a template's ControllerRevision
 TEMPLATE_LABEL: Final = f"{PREFIX}/template"
+POD_HASH: Final = f"{PREFIX}/pod-hash"
 TRIES: Final = f"{PREFIX}/tries"
 
 

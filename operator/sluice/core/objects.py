@@ -36,13 +36,17 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """The Rollout. `policy` is None when the stored spec is invalid; `problems` says why."""
+    """The Rollout. `policy` is None when the stored spec is invalid; `problems` says why.
+
+    `target` is the name of its Deployment, which an otherwise invalid spec gives, too.
+    """
 
     ref: Ref
     namespace: str
     generation: int
     created: datetime
     policy: Policy | None
+    target: str
     problems: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
@@ -132,12 +136,18 @@ class ReplicaSet:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A ControllerRevision that keeps one template, whether it is rejected, and how often tried."""
+    """A ControllerRevision that keeps one template, whether it is rejected, and how often tried.
+
+    `pod_hash` is the pod-template-hash of its ReplicaSet, so that a lost one is made again under
+    the same name and takes its surviving pods back.
+    """
 
     ref: Ref
     template_hash: str
+    pod_hash: str
     template: JsonMap
     owner_uid: str | None
+    stable_at: str | None = None
     rejected_at: str | None = None
     reason: str = ""
     tries: int = 0

@@ -1,0 +1,134 @@
+"""Commands: an annotation on the Rollout, accepted at most once, then acted on until it is done.
+
+`sluice.dev/command` is taken away in the same guarded patch that writes `sluice.dev/accepted`, so a
+command is never carried out twice, whenever the operator dies. What is accepted names its goal;
+acting is level-triggered from that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+from sluice.core import keys, times
+from sluice.core.objects import ReplicaSet, Role
+from sluice.core.situation import Situation, State
+
+VERBS: Final = ("promote", "abort", "rollback")
+# A canary that has not been swapped yet: it can be taken back without touching the stable side.
+CANARY_STATES: Final = frozenset({State.GROWING, State.STEPPING, State.RAISING})
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A command that was accepted: its goal, and once it is done, its result.
+
+    `release` and `step` are those it was given for; `source` and `target` are the template hashes
+    that a rollback leads from and to.
+    """
+
+    id: str
+    verb: str
+    at: str
+    release: str = ""
+    step: int = 0
+    source: str = ""
+    target: str = ""
+    done: bool = False
+    result: str = ""
+
+    def dump(self) -> str:
+        """The JSON for the annotation."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    def finished(self, result: str) -> Accepted:
+        """The same command, done: it is never acted on again."""
+        return replace(self, done=True, result=result)
+
+
+def accepted(annotations: Mapping[str, str]) -> Accepted | None:
+    """The last accepted command; None when there is none or it cannot be read."""
+    try:
+        return Accepted(**json.loads(annotations.get(keys.ACCEPTED, "")))
+    except (ValueError, TypeError):
+        return None
+
+
+def accept(situation: Situation, text: str) -> Accepted:
+    """Takes a command up: finds its goal in the present situation, or says why it has none."""
+    verb, _, argument = text.strip().partition("=")
+    ref = situation.observed.rollout.ref
+    command = Accepted(
+        id=f"{ref.uid}/{ref.resource_version}",
+        verb=text.strip()[:80],
+        at=times.stamp(situation.now),
+        release=situation.release,
+        step=situation.step_number,
+    )
+    match verb:
+        case "rollback":
+            return _accept_rollback(situation, command, argument)
+        case "abort":
+            return _accept_abort(situation, command, argument)
+        case "promote":
+            return _accept_promote(situation, command, argument)
+    known = ", ".join(VERBS)
+    return command.finished(f'nothing done: unknown command "{verb[:40]}"; known are {known}')
+
+
+def previous(situation: Situation) -> ReplicaSet | None:
+    """The version that was stable before the present one and is not rejected."""
+    return max(_history(situation), key=lambda rs: rs.annotations[keys.STABLE_AT], default=None)
+
+
+def _history(situation: Situation) -> list[ReplicaSet]:
+    return [
+        rs
+        for rs in situation.ours
+        if keys.STABLE_AT in rs.annotations
+        and rs.template_hash not in situation.rejected
+        and rs.role is not Role.CANARY
+    ]
+
+
+def _accept_rollback(situation: Situation, command: Accepted, argument: str) -> Accepted:
+    if situation.state in CANARY_STATES and not argument:
+        return command
+    if situation.stable is None:
+        return command.finished("nothing done: there is no stable version to go back from")
+    if situation.state is State.RETURNING and not argument:
+        return command.finished(f"nothing done: already going back, release {situation.release}")
+    target = previous(situation)
+    if argument:
+        fitting = (rs for rs in _history(situation) if str(rs.revision) == argument)
+        target = next(fitting, None)
+    if target is None:
+        numbers = ", ".join(str(rs.revision) for rs in _history(situation)) or "none"
+        wanted = f"revision {argument[:20]}" if argument else "an earlier version"
+        return command.finished(
+            f"nothing done: {wanted} is not in the history (revisions: {numbers})"
+        )
+    return replace(command, source=situation.stable.template_hash, target=target.template_hash)
+
+
+def _accept_abort(situation: Situation, command: Accepted, argument: str) -> Accepted:
+    if argument:
+        return command.finished('nothing done: abort takes no argument; write "abort"')
+    if situation.state in CANARY_STATES:
+        return command
+    if situation.state is State.SHRINKING and not situation.rolling_back:
+        return command.finished("nothing done: the release is promoted already; use rollback")
+    return command.finished("nothing done: no release is under way")
+
+
+def _accept_promote(situation: Situation, command: Accepted, argument: str) -> Accepted:
+    if situation.state not in CANARY_STATES:
+        return command.finished("nothing done: no release is under way")
+    present = f"{situation.release}/{situation.step_number}"
+    if argument and argument != present:
+        return command.finished(
+            f"nothing done: {argument[:60]} is over; the release is at {present}"
+        )
+    return command

@@ -1,0 +1,186 @@
+"""When each event of the table holds: predicates over a situation, each on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from sluice.core import keys, sizing
+from sluice.core.commands import Accepted, accepted
+from sluice.core.objects import ReplicaSet
+from sluice.core.situation import Situation, State
+from sluice.core.table import TABLE, Event
+from sluice.core.verdict import Verdict, overall
+
+
+def first(situation: Situation) -> Event:
+    """The event that decides this pass: the first of the state's row that holds."""
+    return next(event for event in TABLE[situation.state] if HOLDS[event](situation))
+
+
+def command(situation: Situation) -> Accepted | None:
+    """The accepted command that still has to be carried out."""
+    last = accepted(situation.observed.rollout.annotations)
+    return last if last and not last.done else None
+
+
+def available(replica_set: ReplicaSet | None) -> int:
+    """Available pods of a side; 0 for none."""
+    return replica_set.available if replica_set else 0
+
+
+def deadline(situation: Situation) -> datetime | None:
+    """When the present growth is overdue; None while nothing grows."""
+    rising = situation.rising
+    if rising is None or keys.GROW_STARTED not in rising.annotations:
+        return None
+    seconds = situation.policy.progress_deadline_seconds
+    return situation.since(rising, keys.GROW_STARTED) + timedelta(seconds=seconds)
+
+
+def step_ends(situation: Situation) -> datetime:
+    """When the present step's duration is over."""
+    started = situation.since(situation.canary, keys.STEP_STARTED)
+    return started + timedelta(seconds=situation.step.duration_seconds)
+
+
+def no_data_at(situation: Situation) -> datetime | None:
+    """When what is Unknown now has been so for `noData.after`; None while all is known."""
+    since = situation.data.unknown_since
+    after = timedelta(seconds=situation.data.analysis.no_data_after_seconds)
+    return since + after if since else None
+
+
+def first_reading_at(situation: Situation) -> datetime:
+    """From when on a reading speaks for the present step."""
+    started = situation.since(situation.canary, keys.STEP_STARTED)
+    return started + timedelta(seconds=situation.data.analysis.initial_delay_seconds)
+
+
+def _called_back(situation: Situation) -> bool:
+    order = command(situation)
+    if order is None or not order.target or situation.stable is None:
+        return False
+    # Neither source nor target: other releases have passed since; such a rollback is void.
+    return situation.stable.template_hash == order.source
+
+
+def _aborted(situation: Situation) -> bool:
+    order = command(situation)
+    if order is None or order.target or order.verb.split("=")[0] not in ("abort", "rollback"):
+        return False
+    return order.release == situation.release
+
+
+def _withdrawn(situation: Situation) -> bool:
+    stable = situation.stable
+    return stable is not None and situation.deployment.template_hash == stable.template_hash
+
+
+def _replaced(situation: Situation) -> bool:
+    rising = situation.rising
+    if rising is None or situation.deployment.template_hash == rising.template_hash:
+        return False
+    # A rollback does not care for the Deployment's template; a fast release follows it.
+    return situation.state is not State.RETURNING or not situation.rolling_back
+
+
+def _no_data(situation: Situation, action: str) -> bool:
+    at = no_data_at(situation)
+    analysis = situation.data.analysis
+    return at is not None and situation.now >= at and analysis.no_data_action == action
+
+
+def _overdue(situation: Situation) -> bool:
+    at = deadline(situation)
+    return at is not None and situation.now >= at and _unavailable(situation)
+
+
+def _unavailable(situation: Situation) -> bool:
+    if situation.state in (State.RAISING, State.RETURNING):
+        return not _ready(situation)
+    return available(situation.canary) < situation.wanted
+
+
+def _lost(situation: Situation) -> bool:
+    canary = situation.canary
+    if canary is None or canary.observed_generation < canary.generation:
+        return False
+    return canary.available < situation.wanted
+
+
+def _overridden(situation: Situation) -> bool:
+    return situation.data.overridden(situation.step_number)
+
+
+def _unknown(situation: Situation) -> bool:
+    """Whether no reading of this step says yet that it may pass."""
+    if not situation.data.analysis.metrics or _overridden(situation):
+        return False
+    if _no_data(situation, "Continue"):
+        return False
+    latest = situation.round
+    if latest is None or latest.asked_at < first_reading_at(situation):
+        return True
+    judged_all = len(situation.judgements) == len(situation.data.analysis.metrics)
+    return not judged_all or overall(situation.judgements) is not Verdict.PASS
+
+
+def _approval(situation: Situation) -> bool:
+    return situation.step.approval_required and situation.step_number not in situation.data.approved
+
+
+def _ready(situation: Situation) -> bool:
+    side = situation.heir or situation.rising
+    n, slack = situation.replicas, situation.deployment.max_unavailable
+    return sizing.may_swap(n, slack, available(side))
+
+
+def _gap(situation: Situation) -> bool:
+    return situation.stable is None
+
+
+def old_side(situation: Situation) -> ReplicaSet | None:
+    """The old side of an announced swap, as long as it lives."""
+    uid = situation.heir.annotations.get(keys.SWAP) if situation.heir else None
+    return next((rs for rs in situation.living if rs.ref.uid == uid), None)
+
+
+def _known_template(situation: Situation) -> bool:
+    known = situation.of_template(situation.deployment.template_hash)
+    return known is not None and keys.STABLE_AT in known.annotations
+
+
+HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
+    Event.CALLED_BACK: _called_back,
+    Event.ABORTED: _aborted,
+    Event.WITHDRAWN: _withdrawn,
+    Event.REPLACED: _replaced,
+    Event.CRASHED: lambda s: s.trouble is not None and s.trouble.certain,
+    Event.FAILED: lambda s: s.data.failure is not None and s.data.analysis.on_failure == "Rollback",
+    Event.NO_DATA: lambda s: _no_data(s, "Rollback"),
+    Event.OVERDUE: _overdue,
+    Event.RESIZED: lambda s: s.rising is not None and s.rising.replicas != s.wanted,
+    Event.EMPTY: lambda s: s.replicas == 0,
+    Event.LOST: _lost,
+    Event.UNAVAILABLE: _unavailable,
+    Event.AVAILABLE: lambda s: not _unavailable(s),
+    Event.FAILURE_HELD: lambda s: s.data.failure is not None and not _overridden(s),
+    Event.NO_DATA_HELD: lambda s: _no_data(s, "Pause") and not _overridden(s),
+    Event.HALTED: lambda s: s.policy.paused,
+    Event.RUNNING: lambda s: s.now < step_ends(s) and not _overridden(s),
+    Event.UNKNOWN: _unknown,
+    Event.APPROVAL: _approval,
+    Event.LAST_PASSED: lambda s: s.step_number >= len(s.policy.steps),
+    Event.PASSED: lambda _: True,
+    Event.READY: _ready,
+    Event.GAP_UNREADY: lambda s: _gap(s) and not _ready(s) and old_side(s) is not None,
+    Event.GAP_READY: _gap,
+    Event.NOT_READY: lambda s: not _ready(s),
+    Event.UNCHANGED: _withdrawn,
+    Event.TEMPLATE_REJECTED: lambda s: s.deployment.template_hash in s.rejected,
+    Event.KNOWN_TEMPLATE: _known_template,
+    Event.NEW_TEMPLATE: lambda _: True,
+    Event.OTHERWISE: lambda _: True,
+}

@@ -1,0 +1,97 @@
+"""What a release remembers across restarts: one JSON in the canary's annotation.
+
+It is written when its meaning changes, never for a reading that merely passed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from sluice.core.policy import Analysis, Metric
+from sluice.core.times import parse, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A metric out of range for longer than its limit, as a sentence."""
+
+    metric: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseData:
+    """The release's frozen analysis and the state of its verdicts.
+
+    `tick` is the last round folded in with a change; `failures` counts readings in a row out of
+    range; `unknown_since` is when the first of the Unknown rounds in a row was asked; `failure`
+    stays once found; `approved` holds the approved steps, `overrides` the steps that `promote` went
+    past, and what held them.
+    """
+
+    analysis: Analysis
+    tick: int = -1
+    failures: tuple[tuple[str, int], ...] = ()
+    unknown_since: datetime | None = None
+    failure: Failure | None = None
+    approved: tuple[int, ...] = ()
+    overrides: tuple[tuple[int, str], ...] = ()
+
+    def overridden(self, step: int) -> bool:
+        """Whether `promote` went past what held this step."""
+        return any(number == step for number, _ in self.overrides)
+
+    def failures_of(self, metric: str) -> int:
+        """Readings in a row of this metric that were out of range."""
+        return dict(self.failures).get(metric, 0)
+
+    def dump(self) -> str:
+        """The JSON for the annotation; the same data always give the same text."""
+        body = {
+            "analysis": asdict(self.analysis),
+            "tick": self.tick,
+            "failures": dict(self.failures),
+            "unknownSince": stamp(self.unknown_since) if self.unknown_since else None,
+            "failure": asdict(self.failure) if self.failure else None,
+            "approved": list(self.approved),
+            "overrides": [list(pair) for pair in self.overrides],
+        }
+        kept = {key: value for key, value in body.items() if value not in (None, [], {})}
+        return json.dumps(kept, sort_keys=True, separators=(",", ":"))
+
+
+def load(text: str | None, fallback: Analysis) -> ReleaseData:
+    """The data of an annotation; data that cannot be read begin anew with `fallback`.
+
+    Anybody can edit an annotation. Losing it costs counters and approvals, which is safe: what is
+    not known holds.
+    """
+    try:
+        body = json.loads(text or "")
+        analysis = dict(body["analysis"])
+        metrics = tuple(Metric(**metric) for metric in analysis.pop("metrics", ()))
+        failure = body.get("failure")
+        return ReleaseData(
+            analysis=Analysis(**analysis, metrics=metrics),
+            tick=int(body.get("tick", -1)),
+            failures=tuple(sorted((str(k), int(v)) for k, v in body.get("failures", {}).items())),
+            unknown_since=parse(body.get("unknownSince")),
+            failure=Failure(**failure) if failure else None,
+            approved=tuple(int(step) for step in body.get("approved", ())),
+            overrides=tuple((int(n), str(text)) for n, text in body.get("overrides", ())),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ReleaseData(analysis=fallback)
+
+
+def approve(data: ReleaseData, step: int) -> ReleaseData:
+    """The data with this step approved."""
+    return replace(data, approved=tuple(sorted({*data.approved, step})))
+
+
+def override(data: ReleaseData, step: int, what: str) -> ReleaseData:
+    """The data with what holds this step set aside, and a note of it; later steps are judged."""
+    overrides = (*data.overrides, (step, what))
+    return replace(data, failure=None, failures=(), unknown_since=None, overrides=overrides)

@@ -1,0 +1,223 @@
+"""What the objects mean: which ReplicaSet is stable, which is the canary, and where a release is.
+
+Nothing here is stored anywhere but on the objects themselves (design, section 1: the objects are
+the truth), so an operator that was killed at any moment reads the same situation again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+
+from sluice.core import keys, sizing, times
+from sluice.core.objects import Deployment, Observed, Record, ReplicaSet, Role
+from sluice.core.policy import Policy, Step
+from sluice.core.readings import Round
+from sluice.core.release_data import ReleaseData, load
+from sluice.core.troubles import Trouble, find
+from sluice.core.verdict import Judgement, fold, judge_all
+
+
+class State(StrEnum):
+    """Where a release is; every pass reads it from the objects."""
+
+    SETTLED = "Settled"  # one stable ReplicaSet, no other has or wants pods
+    GROWING = "Growing"  # the canary has fewer available pods than its step wants
+    STEPPING = "Stepping"  # the step's clock runs
+    RAISING = "Raising"  # all steps passed: the canary grows to N
+    RETURNING = "Returning"  # an earlier version grows to N
+    SWAPPING = "Swapping"  # announced; the owners are being changed
+    SHRINKING = "Shrinking"  # swapped, or rejected: an old side still has pods
+
+
+@dataclass(frozen=True)
+class Situation:
+    """An adopted Deployment, the roles around it, and the derived figures decisions use."""
+
+    observed: Observed
+    deployment: Deployment
+    policy: Policy
+    anchor_uid: str
+
+    @cached_property
+    def living(self) -> tuple[ReplicaSet, ...]:
+        """All ReplicaSets that are not being deleted, newest first."""
+        alive = [rs for rs in self.observed.replica_sets if not rs.deleting]
+        return tuple(sorted(alive, key=lambda rs: (rs.created, rs.ref.name), reverse=True))
+
+    @cached_property
+    def owned(self) -> tuple[ReplicaSet, ...]:
+        """Those that the Deployment owns; the rule is one."""
+        return tuple(rs for rs in self.living if rs.owner_uid == self.deployment.ref.uid)
+
+    @cached_property
+    def ours(self) -> tuple[ReplicaSet, ...]:
+        """Those that the Deployment does not own."""
+        return tuple(rs for rs in self.living if rs.owner_uid != self.deployment.ref.uid)
+
+    @cached_property
+    def stable(self) -> ReplicaSet | None:
+        """The stable ReplicaSet: owned and stable by role; None in the gap of a swap."""
+        return next((rs for rs in self.owned if rs.role is Role.STABLE), None)
+
+    @cached_property
+    def heir(self) -> ReplicaSet | None:
+        """The one announced to become the Deployment's, between announcement and swap."""
+        return next((rs for rs in self.ours if keys.SWAP in rs.annotations), None)
+
+    @cached_property
+    def canary(self) -> ReplicaSet | None:
+        """The canary, before its swap."""
+        return next((rs for rs in self.ours if rs.role is Role.CANARY), None)
+
+    @cached_property
+    def returning(self) -> ReplicaSet | None:
+        """The target of a rollback or of a fast release, before its swap."""
+        return next((rs for rs in self.ours if rs.role is Role.RETURNING), None)
+
+    @cached_property
+    def rising(self) -> ReplicaSet | None:
+        """Whichever side is on its way up."""
+        return self.canary or self.returning
+
+    @cached_property
+    def leavers(self) -> tuple[ReplicaSet, ...]:
+        """Those of ours on their way down, or down but still with pods."""
+        gone = (Role.RETIRED, Role.REJECTED)
+        return tuple(rs for rs in self.ours if rs.role in gone and not rs.idle)
+
+    @cached_property
+    def rejected(self) -> frozenset[str]:
+        """Template hashes that are not released again."""
+        records = {r.template_hash for r in self.observed.records if r.rejected_at}
+        return frozenset(
+            records | {rs.template_hash for rs in self.living if keys.REJECTED_AT in rs.annotations}
+        )
+
+    @cached_property
+    def state(self) -> State:
+        """Where the release is."""
+        if self.heir is not None:
+            return State.SWAPPING
+        if self.returning is not None:
+            return State.RETURNING
+        if self.canary is not None:
+            annotations = self.canary.annotations
+            if keys.RAISE_STARTED in annotations:
+                return State.RAISING
+            stepping = keys.STEP_STARTED in annotations and keys.GROW_STARTED not in annotations
+            return State.STEPPING if stepping else State.GROWING
+        return State.SHRINKING if self.leavers else State.SETTLED
+
+    @property
+    def now(self) -> datetime:
+        """The instant of this pass."""
+        return self.observed.now
+
+    @property
+    def replicas(self) -> int:
+        """N: what the Deployment wants."""
+        return self.deployment.replicas
+
+    @cached_property
+    def stored_data(self) -> ReleaseData:
+        """What the canary remembers of its release."""
+        text = self.canary.annotations.get(keys.RELEASE_DATA) if self.canary else None
+        return load(text, self.policy.analysis)
+
+    @cached_property
+    def round(self) -> Round | None:
+        """The newest answers to this release's metrics."""
+        latest = self.observed.latest_round
+        return latest if latest and self.canary and latest.release == self.release else None
+
+    @cached_property
+    def data(self) -> ReleaseData:
+        """The stored data with the newest round folded in."""
+        return fold(self.stored_data, self.round) if self.round else self.stored_data
+
+    @cached_property
+    def judgements(self) -> tuple[Judgement, ...]:
+        """The verdict on each metric by the newest round; empty before the first."""
+        return judge_all(self.data, self.round) if self.round else ()
+
+    @cached_property
+    def trouble(self) -> Trouble | None:
+        """The gravest trouble of the rising side's pods; None also where nobody looked."""
+        pods = self.observed.pods
+        if not pods or self.rising is None:
+            return None
+        stable = self.stable.pod_hash if self.stable else ""
+        return find(
+            (pod for pod in pods if pod.pod_hash == self.rising.pod_hash),
+            (pod for pod in pods if pod.pod_hash == stable),
+        )
+
+    @cached_property
+    def step_number(self) -> int:
+        """The present step, from 1. Steps edited in mid-release: the first whose weight is not
+        below the present one, else the last.
+        """
+        if self.canary is None:
+            return 1
+        number = _number(self.canary.annotations.get(keys.STEP), 1)
+        weight = _number(self.canary.annotations.get(keys.STEP_WEIGHT), 0)
+        steps = self.policy.steps
+        if number <= len(steps) and steps[number - 1].weight == weight:
+            return number
+        fitting = [i for i, step in enumerate(steps, start=1) if step.weight >= weight]
+        return fitting[0] if fitting else len(steps)
+
+    @property
+    def step(self) -> Step:
+        """The present step."""
+        return self.policy.steps[self.step_number - 1]
+
+    @cached_property
+    def wanted(self) -> int:
+        """Pods that the rising side shall have now."""
+        if self.state is State.RAISING or self.canary is None:
+            return self.replicas
+        return sizing.canary_size(self.replicas, self.step.weight)
+
+    @cached_property
+    def release(self) -> str:
+        """The id of the release under way, or of the stable version."""
+        side = self.rising or self.heir or self.stable
+        return side.annotations.get(keys.RELEASE, "") if side else ""
+
+    @cached_property
+    def rolling_back(self) -> bool:
+        """Whether what leaves is a rejected version."""
+        if self.returning is not None and self.stable is not None:
+            return self.stable.template_hash in self.rejected
+        return any(rs.role is Role.REJECTED for rs in self.leavers)
+
+    def since(self, replica_set: ReplicaSet | None, key: str) -> datetime:
+        """The instant that an annotation holds; now where it is absent or unreadable."""
+        text = replica_set.annotations.get(key) if replica_set else None
+        return times.parse(text) or self.now
+
+    def after(self, seconds: float) -> datetime:
+        """The instant so many seconds from now."""
+        return self.now + timedelta(seconds=seconds)
+
+    def record_of(self, template_hash: str) -> Record | None:
+        """The ControllerRevision that keeps this template."""
+        matching = (r for r in self.observed.records if r.template_hash == template_hash)
+        return next(matching, None)
+
+    def of_template(self, template_hash: str) -> ReplicaSet | None:
+        """A ReplicaSet of ours with this template."""
+        return next((rs for rs in self.ours if rs.template_hash == template_hash), None)
+
+    def next_revision(self) -> int:
+        """The number after the highest in the Deployment's history."""
+        own = _number(self.deployment.annotations.get(keys.REVISION), 0)
+        return max([own, *(rs.revision for rs in self.observed.replica_sets)]) + 1
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdigit() else default

@@ -1,0 +1,97 @@
+"""What the canary's pods say by themselves, before any metric: certain failures, and mere waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sluice.core.objects import Container, Pod
+from sluice.core.policy import CRASH_RESTARTS
+
+# The kubelet's reasons that no amount of waiting mends.
+_CERTAIN_WAITS: Final = frozenset(
+    {"InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError"}
+)
+_PULL_WAITS: Final = frozenset({"ErrImagePull", "ImagePullBackOff"})
+# How registries and container runtimes say that an image is not there or not for us; anything
+# else about a pull may be the network, and is not a bad version yet.
+_PULL_CERTAIN: Final = (
+    "not found",
+    "manifest unknown",
+    "name unknown",
+    "does not exist",
+    "denied",
+    "unauthorized",
+    "forbidden",
+    "authorization failed",
+)
+_MESSAGE_LENGTH: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A pod that does not come up or does not stay up; `certain`: the version is bad."""
+
+    sentence: str
+    certain: bool = False
+
+
+def crash_suspected(pods: Iterable[Pod]) -> bool:
+    """Whether a container has restarted so often that the stable side must be looked at, too."""
+    return any(container.restarts >= CRASH_RESTARTS for _, container in _containers(pods))
+
+
+def find(canary: Iterable[Pod], stable: Iterable[Pod]) -> Trouble | None:
+    """The gravest trouble of the canary's pods; None when they have none.
+
+    A container that crash-loops on the stable side as well says nothing about the new version.
+    """
+    canary = tuple(canary)
+    looping = {c.name for _, c in _containers(stable) if c.waiting_reason == "CrashLoopBackOff"}
+    waits = []
+    for pod, container in _containers(canary):
+        if trouble := _container_trouble(pod, container, stable_loops=container.name in looping):
+            if trouble.certain:
+                return trouble
+            waits.append(trouble)
+    stuck = [pod for pod in canary if pod.unschedulable and not pod.deleting]
+    if stuck:
+        why = _cut(stuck[0].unschedulable)
+        waits.append(Trouble(f"{len(stuck)} canary pods do not fit on any node: {why}"))
+    return waits[0] if waits else None
+
+
+def _container_trouble(pod: Pod, container: Container, *, stable_loops: bool) -> Trouble | None:
+    name = f'container "{container.name}" of pod {pod.name}'
+    crashes = (
+        f"{name} restarted {container.restarts} times "
+        f"(limit {CRASH_RESTARTS}); last state: {_last_state(container)}"
+    )
+    if container.restarts >= CRASH_RESTARTS and not stable_loops:
+        return Trouble(crashes, certain=True)
+    reason, message = container.waiting_reason, _cut(container.waiting_message)
+    said = f"{reason}: {message}" if message else reason
+    if reason in _CERTAIN_WAITS:
+        return Trouble(f"{name} cannot start: {said}", certain=True)
+    if reason in _PULL_WAITS:
+        text = container.waiting_message.lower()
+        certain = any(sign in text for sign in _PULL_CERTAIN)
+        return Trouble(f"{name} cannot pull its image: {said}", certain=certain)
+    return Trouble(crashes) if container.restarts and reason == "CrashLoopBackOff" else None
+
+
+def _containers(pods: Iterable[Pod]) -> Iterator[tuple[Pod, Container]]:
+    return ((pod, container) for pod in pods if not pod.deleting for container in pod.containers)
+
+
+def _last_state(container: Container) -> str:
+    reason = container.last_exit_reason or "terminated"
+    if container.last_exit_code is None:
+        return reason
+    return f"{reason}, exit code {container.last_exit_code}"
+
+
+def _cut(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _MESSAGE_LENGTH else text[: _MESSAGE_LENGTH - 1] + "…"
