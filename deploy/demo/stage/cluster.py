@@ -111,6 +111,11 @@ class Cluster:
         found: list[Json] = self.get(path_of(resource, namespace), **parameters)["items"]
         return found
 
+    def patch(self, path: str, change: Json, kind: str = "merge") -> None:
+        """Patch the object at `path`; `kind` is merge or strategic-merge."""
+        headers = {"Content-Type": f"application/{kind}-patch+json"}
+        self.request("PATCH", path, json=change, headers=headers).raise_for_status()
+
     def delete(self, path: str, propagation: str = "Background") -> None:
         """Delete the object at `path`; none there is fine."""
         answer = self.request("DELETE", path, json={"propagationPolicy": propagation})

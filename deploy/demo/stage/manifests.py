@@ -52,26 +52,21 @@ def load(namespace: str, *, rate: float = 80) -> list[Json]:
     return objects
 
 
-def rollout(
-    namespace: str,
-    *,
-    name: str = "web",
-    steps: list[Json] | None = None,
-    analysis: Json | None = None,
-    **canary: object,
-) -> Json:
-    """A Rollout for the Deployment `web`; without `steps` the demo's own, analysis included.
+def rollout(namespace: str, *, name: str = "web", **canary: object) -> Json:
+    """A Rollout for the Deployment `web` with `canary` as its `spec.canary`; else the demo's own.
 
-    `canary` are further fields of `spec.canary`, as `progressDeadline="10s"`.
+    Field names are those of the API: `rollout("a", steps=[...], progressDeadline="10s")`.
     """
     found = _load("rollout.yaml", namespace)[0]
     found["metadata"]["name"] = name
-    if steps is not None:
-        found["spec"]["canary"] = {"steps": steps}
-    if analysis is not None:
-        found["spec"]["canary"]["analysis"] = analysis
-    found["spec"]["canary"].update(canary)
+    if canary:
+        found["spec"]["canary"] = canary
     return found
+
+
+def step(weight: int, duration: str = "0s", **more: object) -> Json:
+    """One step of a release."""
+    return {"weight": weight, "duration": duration, **more}
 
 
 def error_analysis(*, maximum: str = "0.01", interval: str = "5s", **more: object) -> Json:

@@ -9,10 +9,10 @@ from typing import Final, TypeVar
 
 import requests
 
-from stage import telling
+from stage import manifests, telling
 from stage.cluster import Cluster, Json, apply, kubectl, path_of
 from stage.traffic import Traffic, read_traffic
-from stage.watching import HASH_LABEL, PodSeen, Watch, pods_seen, ready_endpoints
+from stage.watching import HASH_LABEL, Change, PodSeen, Watch, pods_seen, ready_endpoints
 
 T = TypeVar("T")
 
@@ -80,6 +80,16 @@ class Story:
         self.kubectl("set", "env", "deployment/web", *typed)
         return started
 
+    def patch_environment(self, **environment: str) -> float:
+        """The same without kubectl, for measurements; returns when the patch was sent."""
+        env = [{"name": name, "value": value} for name, value in environment.items()]
+        container = {"name": "web", "env": env}
+        change = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        started = time.time()
+        path = path_of("deployments", self.namespace, "web")
+        self.cluster.patch(path, change, kind="strategic-merge")
+        return started
+
     def command(self, verb: str) -> float:
         """`kubectl annotate slr/<name> sluice.dev/command=<verb>`; returns when it was typed."""
         started = time.time()
@@ -89,6 +99,11 @@ class Story:
     def scale(self, replicas: int) -> None:
         """`kubectl scale deployment/web`."""
         self.kubectl("scale", "deployment/web", f"--replicas={replicas}")
+
+    def adopt(self, **rollout: object) -> None:
+        """Apply a Rollout, built as `manifests.rollout` does, and wait until it is Healthy."""
+        self.apply(manifests.rollout(self.namespace, name=self.name, **rollout))
+        self.until("Healthy", timeout_seconds=60)
 
     # --- what there is now
 
@@ -172,10 +187,9 @@ class Story:
         """How many ready endpoints the Service `web` had, as (from when, how many)."""
         return ready_endpoints(self._watches["endpointslices"].changes())
 
-    def replicasets_seen(self) -> list[tuple[float, Json]]:
-        """Every state of every ReplicaSet that the watch has seen, with its time."""
-        changes = self._watches["replicasets"].changes()
-        return [(change.at, change.object) for change in changes if change.kind != "DELETED"]
+    def replicaset_changes(self) -> list[Change]:
+        """Every change of every ReplicaSet that the watch has seen."""
+        return self._watches["replicasets"].changes()
 
     # --- waiting
 
@@ -224,6 +238,23 @@ class Story:
             lambda: not self.pods(version), timeout_seconds, f"no pod of {version} is left"
         )
 
+    def until_reconciled(self, timeout_seconds: float = 20) -> None:
+        """Wait for a pass of the operator that began after this call.
+
+        A harmless change of the spec is made, and awaited in `observedGeneration`: the way to know
+        that the operator has seen something and left it as it is.
+        """
+        unlike_before = f"10m{time.time_ns() // 1_000_000 % 60_000}ms"
+        patch = f'{{"spec":{{"canary":{{"progressDeadline":"{unlike_before}"}}}}}}'
+        self.kubectl("patch", f"slr/{self.name}", "--type=merge", "-p", patch)
+
+        def observed() -> bool:
+            found = self.rollout()
+            status: Json = found.get("status", {})
+            return bool(status.get("observedGeneration") == found["metadata"]["generation"])
+
+        self.eventually(observed, timeout_seconds, "the operator has seen a change of the spec")
+
     def until_serving(self, version: str, count: int, timeout_seconds: float = 60) -> None:
         """Wait until the version has so many available replicas."""
 
@@ -253,12 +284,14 @@ class Story:
             watch.stop()
 
 
-def version_of(item: Json) -> str:
-    """The VERSION in a pod's or a pod template's first container."""
-    spec = item["spec"]
+def environment_of(item: Json) -> dict[str, str]:
+    """The environment of the first container of a pod, a pod template or what has a template."""
+    spec: Json = item["spec"]
     if "template" in spec:
         spec = spec["template"]["spec"]
-    for entry in spec["containers"][0].get("env", []):
-        if entry["name"] == "VERSION":
-            return str(entry["value"])
-    return ""
+    return {entry["name"]: entry.get("value", "") for entry in spec["containers"][0].get("env", [])}
+
+
+def version_of(item: Json) -> str:
+    """The VERSION in that environment, empty when there is none."""
+    return environment_of(item).get("VERSION", "")

@@ -1,0 +1,116 @@
+"""A whole life of a Rollout on three replicas, played with an operator that dies on the way.
+
+Adopt, release, roll back by command, delete: in the end the Deployment is as plain as before, so
+the next life can begin in the same namespace.
+"""
+
+from __future__ import annotations
+
+import time
+
+from e2e.invariants import fewest_serving, made, most_owned, stable_versions
+from e2e.local_operator import LocalOperator
+from stage import manifests
+from stage.manifests import step
+from stage.story import ROLLOUT_LABEL, Story
+
+REPLICAS = 3
+STEPS = [step(25, "2s"), step(50, "2s")]
+
+
+class Life:
+    """One life, with `operator` restarted without a limit as soon as it has ended itself.
+
+    `endless` restarts it with the same limit again and again: it makes one write, or a few, in
+    each of its processes. `version` is the one released, unlike that of any life before.
+    """
+
+    def __init__(self, story: Story, operator: LocalOperator, version: str, writes: int) -> None:
+        self.story = story
+        self.operator = operator
+        self.version = version
+        self.writes = writes
+        self.endless = False
+        self.deaths = 0
+        self.began_at = time.time()
+
+    def live(self) -> None:
+        """From adoption to deletion, with all that must hold."""
+        self.operator.start(exit_after_writes=self.writes)
+        story = self.story
+        story.apply(manifests.rollout(story.namespace, steps=STEPS))
+        self._until(lambda: self._settled("Healthy", "v1"), "adopted")
+
+        stable_pods = story.uids("v1")
+        released_at = story.set_env(VERSION=self.version)
+        self._until(lambda: self._settled("Healthy", self.version), "promoted")
+        assert {pod.uid for pod in made(story, "v1", released_at)} == set()
+        assert len(made(story, self.version, released_at)) == REPLICAS
+
+        returned_at = story.command("rollback")
+        self._until(lambda: self._settled("RolledBack", "v1"), "rolled back")
+        assert len(made(story, "v1", returned_at)) == REPLICAS
+        assert len(made(story, self.version, released_at)) == REPLICAS
+        assert not story.uids("v1") & stable_pods
+        self._check_course()
+
+        story.kubectl("delete", "slr/web", "--wait=false")
+        self._until(lambda: story.rollout() == {}, "deleted")
+        self.operator.kill()
+        self._check_plain()
+
+    def _until(self, condition: object, what: str) -> None:
+        """Wait for the condition; a dead operator is started again meanwhile."""
+        assert callable(condition)
+
+        def reached() -> bool:
+            self._revive()
+            return bool(condition())
+
+        self.story.eventually(reached, 90, f"{what} ({self.writes=}, {self.deaths=})")
+
+    def _revive(self) -> None:
+        if self.operator.ended_itself:
+            self.deaths += 1
+            self.operator.start(exit_after_writes=self.writes if self.endless else None)
+
+    def _settled(self, phase: str, version: str) -> bool:
+        """The phase with this version stable, and no pod of another one left."""
+        moment = self.story.now()
+        if moment.phase != phase or moment.stable_hash != self.story.hash_of(version):
+            return False
+        return len(self.story.uids(version)) == REPLICAS == len(self.story.pods())
+
+    def _check_course(self) -> None:
+        """Served by three pods all the time; promoted once, rolled back once; the rule of one."""
+        story = self.story
+        now = time.time()
+        assert fewest_serving(story, self.began_at, now) >= REPLICAS, story.tell()
+        hashes = [story.hash_of(version) for version in ("v1", self.version, "v1")]
+        assert stable_versions(story, self.began_at) == hashes
+        assert most_owned(story, self.began_at) == 1
+        accepted = {
+            item["metadata"].get("annotations", {}).get("sluice.dev/accepted", "")[:90]
+            for item in story.rollouts_seen()
+        }
+        assert accepted, story.tell()
+
+    def _check_plain(self) -> None:
+        """The Deployment is as before: unpaused, on v1, all ReplicaSets its own, no traces."""
+        assert_plain(self.story, "v1")
+
+
+def assert_plain(story: Story, version: str) -> None:
+    """The Deployment is a plain one again, on this version, and nothing of Sluice's is left."""
+    deployment = story.deployment()
+    assert not deployment["spec"].get("paused", False), story.tell()
+    assert deployment["spec"]["progressDeadlineSeconds"] == 600
+    assert story.replicaset_of(version) is not None
+    for item in [deployment, *story.replicasets()]:
+        meta = item["metadata"]
+        keys = [*meta.get("annotations", {}), *meta.get("labels", {})]
+        assert [key for key in keys if key.startswith("sluice.dev/")] == [], story.tell()
+    owned = {item["metadata"]["name"] for item in story.owned_by_deployment()}
+    assert owned == {item["metadata"]["name"] for item in story.replicasets()}, story.tell()
+    records = story.cluster.items("controllerrevisions", story.namespace, ROLLOUT_LABEL)
+    assert records == []

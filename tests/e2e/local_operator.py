@@ -1,0 +1,82 @@
+"""An operator on this machine, for one namespace, that can be killed at will."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from stage.cluster import CONTEXT, PROMETHEUS_URL
+
+LOG_LINES: Final = 60
+OPERATOR_FOLDER: Final = Path(__file__).resolve().parents[2] / "operator"
+
+
+class LocalOperator:
+    """`python -m sluice --namespace <namespace>` as a process of this machine.
+
+    `sources` are metric sources by name, beside `default`, the cluster's own Prometheus.
+    """
+
+    def __init__(self, namespace: str, folder: Path, **sources: str) -> None:
+        self.namespace = namespace
+        self.lives = 0
+        self._log = folder / f"{namespace}.log"
+        self._config = folder / f"{namespace}.yaml"
+        named = {"default": PROMETHEUS_URL, **sources}
+        content = {"sources": {name: {"url": url} for name, url in named.items()}}
+        self._config.write_text(yaml.safe_dump(content))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, exit_after_writes: int | None = None) -> None:
+        """Start it; with `exit_after_writes` it ends right after its n-th write."""
+        assert not self.running, "it is running already"
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(OPERATOR_FOLDER),
+            "SLUICE_CONFIG": str(self._config),
+            "SLUICE_KUBE_CONTEXT": CONTEXT,
+        }
+        if exit_after_writes is not None:
+            environment["SLUICE_TEST_EXIT_AFTER_WRITES"] = str(exit_after_writes)
+        with self._log.open("ab") as log:
+            log.write(f"--- life {self.lives}, {exit_after_writes=}\n".encode())
+            log.flush()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sluice", "--namespace", self.namespace],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.lives += 1
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def ended_itself(self) -> bool:
+        """Whether the process was started and has ended without being killed from here."""
+        return self._process is not None and self._process.poll() is not None
+
+    def kill(self) -> None:
+        """SIGKILL; nothing when it has ended already."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=10)
+            self._process = None
+
+    def restart(self) -> None:
+        """SIGKILL, and start again without a limit."""
+        self.kill()
+        self.start()
+
+    def log_tail(self) -> str:
+        """The last lines that it wrote, of all its lives."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return "\n".join([f"--- Operator on this machine, life {self.lives}", *lines[-LOG_LINES:]])
