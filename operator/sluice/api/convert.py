@@ -45,13 +45,22 @@ class InvalidSpec(ValueError):
         self.problems = problems
 
 
-def policy_of(spec: Mapping[str, Any]) -> Policy:
-    """The spec as the core's policy, defaults filled in. InvalidSpec for anything else."""
+def policy_of(spec: object) -> Policy:
+    """The spec as the core's policy, defaults filled in. InvalidSpec for any other JSON."""
     try:
-        return _policy(models.RolloutSpec.model_validate(spec))
+        return _policy(
+            models.RolloutSpec.model_validate(dict(spec) if isinstance(spec, Mapping) else spec)
+        )
     except ValidationError as error:
         problems = [_sentence(detail) for detail in error.errors(include_url=False)]
     raise InvalidSpec(tuple(dict.fromkeys(problems))[:MAX_PROBLEMS])
+
+
+def target_of(spec: object) -> str:
+    """The name of the Deployment, also where the rest of the spec is invalid; empty without one."""
+    reference = spec.get("targetRef") if isinstance(spec, Mapping) else None
+    name = reference.get("name") if isinstance(reference, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def _policy(spec: models.RolloutSpec) -> Policy:

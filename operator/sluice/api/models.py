@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from sluice.api import rules
-from sluice.api.durations import MAX_LENGTH, parse_seconds
+from sluice.api.durations import MAX_LENGTH, is_duration, parse_seconds
 from sluice.api.rules import Rule, validations
 
 MAX_NUMBER_LENGTH: Final = 32
@@ -44,10 +44,7 @@ class Wire(BaseModel):
 
 
 def _check_duration(value: Any) -> Any:
-    try:
-        parse_seconds(value)
-    except (TypeError, ValueError):
-        rules.DURATION.broken()
+    rules.DURATION.require(isinstance(value, str) and is_duration(value))
     return value
 
 
@@ -87,11 +84,16 @@ def _check_metric_name(name: str) -> str:
     return name
 
 
+def _check_source(name: str) -> str:
+    rules.SOURCE.require(re.fullmatch(rules.NAME_PATTERN, name) is not None)
+    return name
+
+
 def _check_query(query: str) -> str:
-    rest = query
-    for placeholder in rules.PLACEHOLDERS:
-        rest = rest.replace(placeholder, "x")
-    rules.PLACEHOLDER.require("{{" not in rest)
+    unknown = rules.unknown_placeholder(query)
+    rules.PLACEHOLDER.require(
+        not unknown, rules.PLACEHOLDER.sentence.replace("placeholder", f"placeholder {unknown}", 1)
+    )
     return query
 
 
@@ -145,7 +147,8 @@ class Step(Wire):
 
     weight: Weight = Field(description="The canary's share of the pods, in percent.")
     duration: Duration = Field(
-        default="0s", description="How long the step lasts once its canary pods are available."
+        default="0s",
+        description="How long the step lasts once its canary is available, such as 30s.",
     )
     approval: Literal["Required", "NotRequired"] = Field(
         default="NotRequired", description="Required: the step ends only with the command promote."
@@ -156,7 +159,7 @@ class NoData(Wire):
     """What follows when a metric's value is unknown."""
 
     after: PositiveDuration = Field(
-        default="2m", description="Unknown for so long; until then it holds."
+        default="2m", description="Unknown for so long, such as 2m; until then it holds."
     )
     action: Literal["Pause", "Rollback", "Continue"] = Field(
         default="Pause",
@@ -185,8 +188,12 @@ class Metric(Wire):
         "Rollout; {{canary}}, {{stable}} and {{pods}} are regular expressions of pod names.",
         json_schema_extra=validations(rules.PLACEHOLDER),
     )
-    min: Number | None = Field(default=None, description="The smallest good value.")
-    max: Number | None = Field(default=None, description="The greatest good value.")
+    min: Number | None = Field(
+        default=None, description="The smallest good value: a whole number, or a decimal in quotes."
+    )
+    max: Number | None = Field(
+        default=None, description="The greatest good value: a whole number, or a decimal in quotes."
+    )
     failure_limit: int = Field(
         default=0,
         ge=0,
@@ -223,15 +230,18 @@ def _check_metrics(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
 class Analysis(Wire):
     """What is measured during a release, and what follows from it."""
 
-    source: str = Field(
+    source: Annotated[str, AfterValidator(_check_source)] = Field(
         default="default",
-        min_length=1,
         max_length=63,
         description="A metric source named in the operator's configuration.",
+        json_schema_extra=validations(rules.SOURCE),
     )
-    interval: IntervalDuration = Field(default="10s", description="How often the metrics are read.")
+    interval: IntervalDuration = Field(
+        default="10s", description="How often the metrics are read, from 1s to 10m."
+    )
     initial_delay: Duration = Field(
-        default="0s", description="How long after the first available canary pod nothing is read."
+        default="0s",
+        description="For so long after its start a canary's metrics are not judged, such as 30s.",
     )
     no_data: NoData = Field(default_factory=NoData, json_schema_extra=_default({}))
     on_failure: Literal["Rollback", "Pause"] = Field(
@@ -253,6 +263,7 @@ class Analysis(Wire):
 
 
 def _check_steps(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    rules.STEPS_GIVEN.require(bool(steps))
     weights = [step.weight for step in steps]
     rules.ASCENDING.require(all(a < b for a, b in pairwise(weights)))
     return steps
@@ -263,17 +274,20 @@ class Canary(Wire):
 
     steps: Annotated[
         tuple[Step, ...],
-        Field(strict=False, min_length=1, max_length=MAX_STEPS),
+        Field(strict=False, max_length=MAX_STEPS),
         AfterValidator(_check_steps),
     ] = Field(
         default=(Step(weight=10, duration="2m"), Step(weight=50, duration="3m")),
         description="The steps of a release, with rising weights.",
-        json_schema_extra={"x-kubernetes-list-type": "atomic", **validations(rules.ASCENDING)},
+        json_schema_extra={
+            "x-kubernetes-list-type": "atomic",
+            **validations(rules.STEPS_GIVEN, rules.ASCENDING),
+        },
     )
     progress_deadline: PositiveDuration = Field(
         default="10m",
-        description="How long the canary may have fewer available pods than wanted, "
-        "before it is rolled back.",
+        description="How long the canary may have fewer available pods than wanted "
+        "before it is rolled back, such as 10m.",
     )
     analysis: Analysis = Field(default_factory=Analysis, json_schema_extra=_default({}))
 

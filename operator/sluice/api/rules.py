@@ -6,8 +6,9 @@ the sentence that the models use for objects stored before the rule existed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from pydantic_core import PydanticCustomError
 
@@ -24,25 +25,31 @@ PLACEHOLDERS: Final = ("{{namespace}}", "{{name}}", "{{canary}}", "{{stable}}", 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A CEL expression that is true for a good value, and what to write instead of a bad one."""
+    """A CEL expression that is true for a good value, and what to write instead of a bad one.
+
+    `sentence_cel` is an expression that gives a sentence with the value's details in it; the API
+    server falls back on `sentence`.
+    """
 
     cel: str
     sentence: str
+    sentence_cel: str = ""
     field_path: str = ""
 
-    def broken(self) -> NoReturn:
-        """Refuses the value that a model is validating."""
-        raise PydanticCustomError("rule", "{sentence}", {"sentence": self.sentence})
-
-    def require(self, holds: bool) -> None:  # noqa: FBT001
+    def require(self, holds: bool, sentence: str = "") -> None:  # noqa: FBT001
         """Refuses the value that a model is validating unless the rule holds."""
         if not holds:
-            self.broken()
+            raise PydanticCustomError("rule", "{sentence}", {"sentence": sentence or self.sentence})
 
     def wire(self) -> dict[str, str]:
         """The rule as an item of x-kubernetes-validations."""
-        item = {"rule": self.cel, "message": self.sentence}
-        return item | ({"fieldPath": self.field_path} if self.field_path else {})
+        item = {
+            "rule": self.cel,
+            "message": self.sentence,
+            "messageExpression": self.sentence_cel,
+            "fieldPath": self.field_path,
+        }
+        return {key: text for key, text in item.items() if text}
 
 
 def validations(*rules: Rule) -> dict[str, Any]:
@@ -68,6 +75,10 @@ WEIGHT: Final = Rule(
     f"weights up to {MAX_WEIGHT} are supported: write a percentage from 1 to {MAX_WEIGHT} "
     "(after the last step the canary becomes the stable version)",
 )
+STEPS_GIVEN: Final = Rule(
+    "self.size() > 0",
+    "write at least one step, or leave steps out: then they are 10 for 2m and 50 for 3m",
+)
 ASCENDING: Final = Rule(
     "self.all(i, s, i == 0 || self[i - 1].weight < s.weight)",
     "step weights must rise: write each weight greater than the one before it, such as 10, 25, 50",
@@ -80,6 +91,10 @@ TARGET_FIXED: Final = Rule(
     "self == oldSelf",
     "targetRef is immutable: delete this Rollout and create one for the other Deployment",
 )
+SOURCE: Final = Rule(
+    f"self.matches('{NAME_PATTERN}')",
+    "write the name that a metric source has in the operator's configuration, such as default",
+)
 METRIC_NAME: Final = Rule(
     f"self.matches('{NAME_PATTERN}')",
     "write a name of lower case letters, digits and '-', such as error-ratio",
@@ -88,12 +103,24 @@ NUMBER: Final = Rule(
     f"type(self) == int || self.matches('{NUMBER_PATTERN}')",
     'write a decimal number such as 5 or "0.05"',
 )
+_ADVICE: Final = f"write one of {', '.join(PLACEHOLDERS)}, without spaces"
+_WITHOUT_PLACEHOLDERS: Final = "self" + "".join(f".replace('{p}', 'x')" for p in PLACEHOLDERS)
 PLACEHOLDER: Final = Rule(
-    "!self"
-    + "".join(f".replace('{placeholder}', 'x')" for placeholder in PLACEHOLDERS)
-    + ".contains('{{')",
-    f"unknown placeholder: write one of {', '.join(PLACEHOLDERS)}, without spaces",
+    f"!{_WITHOUT_PLACEHOLDERS}.contains('{{{{')",
+    f"unknown placeholder: {_ADVICE}",
+    f"'unknown placeholder %s: {_ADVICE}'.format([{_WITHOUT_PLACEHOLDERS}"
+    ".find('[{][{][^{}]{0,30}[}]{0,2}')])",
 )
+
+
+def unknown_placeholder(query: str) -> str:
+    """What looks like a placeholder in the query and is none; empty when nothing does."""
+    for placeholder in PLACEHOLDERS:
+        query = query.replace(placeholder, "x")
+    found = re.search("[{][{][^{}]{0,30}[}]{0,2}", query)
+    return found[0] if found else ""
+
+
 QUERY_ONLY: Final = Rule(
     "!has(self.counters) && !has(self.histogram)",
     "counters and histogram are not supported yet: remove them and write a query with min or max",
@@ -106,9 +133,14 @@ RANGE_GIVEN: Final = Rule(
     "has(self.counters) || has(self.histogram) || has(self.min) || has(self.max)",
     "write min, max or both: the range in which the query's value is good",
 )
+# Guarded: a text that is no number has its own sentence.
+_IS_NUMBER: Final = f"(type({{0}}) == int || {{0}}.matches('{NUMBER_PATTERN}'))"
 RANGE_ORDERED: Final = Rule(
-    "!has(self.min) || !has(self.max) || double(self.min) <= double(self.max)",
+    "!has(self.min) || !has(self.max)"
+    f" || !{_IS_NUMBER.replace('{0}', 'self.min')} || !{_IS_NUMBER.replace('{0}', 'self.max')}"
+    " || double(self.min) <= double(self.max)",
     "min must not be greater than max: swap them or widen the range",
+    field_path=".min",
 )
 QUERIES_LENGTH: Final = Rule(
     f"self.map(m, has(m.query) ? size(m.query) : 0).sum() <= {MAX_QUERIES_LENGTH}",

@@ -36,13 +36,13 @@ Phase = Literal[
 ]
 
 
-def _decimal(value: Any) -> Any:
+def _shown(value: Any) -> Any:
     """Floats are shown as short text: the API conventions have no floats."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return format(value, ".6g") if is_number else value
 
 
-Decimal = Annotated[str, BeforeValidator(_decimal)]
+Shown = Annotated[str, BeforeValidator(_shown)]
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
@@ -73,9 +73,9 @@ class MetricStatus(Wire):
 
     name: str
     verdict: Literal["Pass", "Fail", "Unknown"] | None = None
-    canary: Decimal | None = Field(default=None, description="The canary's value.")
-    stable: Decimal | None = Field(default=None, description="The stable version's value.")
-    evidence: Decimal | None = Field(
+    canary: Shown | None = Field(default=None, description="The canary's value.")
+    stable: Shown | None = Field(default=None, description="The stable version's value.")
+    evidence: Shown | None = Field(
         default=None, description="How strongly the values speak against it."
     )
     message: str | None = None
@@ -178,7 +178,7 @@ def to_wire(
 
     `previous` is the stored status: a condition that still has its status keeps its
     lastTransitionTime, and `decision` is added to the decisions kept there unless it repeats the
-    newest. The same arguments with the result as `previous` give the result again.
+    newest. Called again with its result as `previous` it settles, so that nothing is written.
     """
     raw = {
         "observedGeneration": generation,
@@ -262,10 +262,13 @@ def _decisions(
     if decision is None:
         return kept[-MAX_DECISIONS:]
     new = _short_texts({"at": rfc3339(now), "what": decision.what, "why": decision.why}, 1)
-    newest = kept[-1] if kept else {}
-    if (newest.get("what"), newest.get("why")) != (new["what"], new["why"]):
-        kept.append(new)
-    return kept[-MAX_DECISIONS:]
+    repeated = kept and all(_is_text(kept[-1][name], new[name]) for name in ("what", "why"))
+    return (kept if repeated else [*kept, new])[-MAX_DECISIONS:]
+
+
+def _is_text(stored: str, text: str) -> bool:
+    """Whether `stored` is the text, perhaps cut: a decision must not repeat because it was long."""
+    return stored == text or (stored.endswith("...") and text.startswith(stored[:-3]))
 
 
 def _items(status: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -274,15 +277,26 @@ def _items(status: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
-# The longest text by field name, in characters.
-_LONGEST: Final = {"message": 512, "why": 384, "reason": 384, "result": 384}
-_LONGEST_ELSE: Final = 256
+# The longest text by field name, in characters. What else there is comes from a short list, or
+# names an object, and is never cut.
+_LONGEST: Final = {
+    "message": 512,
+    "why": 384,
+    "reason": 384,
+    "result": 384,
+    "what": 256,
+    "images": 256,
+    "canary": 64,
+    "stable": 64,
+    "evidence": 64,
+}
 
 
 def _within(limit: int, wire: dict[str, Any]) -> dict[str, Any]:
-    for divisor in (1, 2, 4, 8):
+    """The status with texts cut as little as the limit, in bytes of JSON, allows."""
+    for divisor in (1, 2, 4, 8, 16):
         short: dict[str, Any] = _short_texts(wire, divisor)
-        if len(json.dumps(short).encode()) < limit:
+        if len(json.dumps(short, ensure_ascii=False).encode()) < limit:
             break
     return short
 
@@ -293,11 +307,11 @@ def _short_texts(value: Any, divisor: int, name: str = "") -> Any:
             return {key: _short_texts(item, divisor, key) for key, item in value.items()}
         case list():
             return [_short_texts(item, divisor, name) for item in value]
-        case str():
-            return _cut(value, _LONGEST.get(name, _LONGEST_ELSE) // divisor)
+        case str() if name in _LONGEST:
+            return _cut(" ".join(value.split()), _LONGEST[name] // divisor)
         case _:
             return value
 
 
 def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 3]}..."
+    return text if len(text) <= length else f"{text[: max(0, length - 3)]}..."
