@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -83,12 +84,10 @@ def release(story: Story, version: str) -> Cost:
     cpu_before = process.cpu_seconds()
     patched_at = story.patch_environment(VERSION=version)
     story.until_now("Healthy", version, timeout_seconds=180)
-    new_hash = story.hash_of(version)
-    healthy_at = next(
-        moment.at
-        for moment in story.moments(patched_at)
-        if (moment.phase, moment.stable_hash) == ("Healthy", new_hash)
-    )
+    # The status is Healthy at first, too: the end is the first that follows another phase.
+    phases = [(moment.at, moment.phase) for moment in story.moments(patched_at)]
+    pairs = pairwise(phases)
+    healthy_at = next(b[0] for a, b in pairs if a[1] != "Healthy" == b[1])
     cost = Cost(
         wall_seconds=healthy_at - patched_at,
         requests=audit.counted(audit.finished(audit.by(OPERATOR_USER, audit.since(position)))),

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from stage.story import Story, version_of
+import json
+
+from stage.story import ACCEPTED, Story, version_of
 from stage.watching import HASH_LABEL, PodSeen
+
+
+def owned_over_time(story: Story) -> list[tuple[float, list[str]]]:
+    """Which versions' ReplicaSets the Deployment owned, as (from when, versions)."""
+    owned: dict[str, str] = {}
+    series: list[tuple[float, list[str]]] = []
+    for change in story.replicaset_changes():
+        owners = change.object["metadata"].get("ownerReferences", [])
+        owned.pop(change.uid, None)
+        if change.kind != "DELETED" and any(owner["kind"] == "Deployment" for owner in owners):
+            owned[change.uid] = version_of(change.object)
+        series.append((change.at, list(owned.values())))
+    return series
 
 
 def most_owned(story: Story, since: float = 0.0) -> int:
@@ -11,17 +26,7 @@ def most_owned(story: Story, since: float = 0.0) -> int:
 
     The rule of one (a Deployment that owns several scales whichever it likes) says 1 at most.
     """
-    owned: set[str] = set()
-    most = 0
-    for change in story.replicaset_changes():
-        owners = change.object["metadata"].get("ownerReferences", [])
-        if change.kind != "DELETED" and any(owner["kind"] == "Deployment" for owner in owners):
-            owned.add(change.uid)
-        else:
-            owned.discard(change.uid)
-        if change.at >= since:
-            most = max(most, len(owned))
-    return most
+    return max((len(owned) for at, owned in owned_over_time(story) if at >= since), default=0)
 
 
 def fewest_serving(story: Story, start: float, end: float) -> int:
@@ -48,9 +53,18 @@ def made(story: Story, version: str, since: float = 0.0) -> list[PodSeen]:
 
 
 def stable_versions(story: Story, since: float = 0.0) -> list[str]:
-    """The stable pod hashes that the status showed one after another."""
+    """The versions that the Deployment owned one after another, from the one at `since` on."""
     course: list[str] = []
-    for moment in story.moments(since):
-        if moment.stable_hash and course[-1:] != [moment.stable_hash]:
-            course.append(moment.stable_hash)
+    for at, owned in owned_over_time(story):
+        if len(owned) != 1 or course[-1:] == owned:
+            continue
+        course = owned if at <= since else course + owned
     return course
+
+
+def commands_accepted(story: Story, since: float = 0.0) -> set[str]:
+    """The ids of the commands that the operator took up."""
+    texts = (
+        item["metadata"].get("annotations", {}).get(ACCEPTED) for item in story.rollouts_seen(since)
+    )
+    return {json.loads(text)["id"] for text in texts if text}

@@ -143,7 +143,7 @@ def _ended(story: Story, act: Act, typed_at: float) -> bool:
         return False
     if moments[-1].phase != act.phase_after:
         return False
-    if moments[-1].stable_hash != story.hash_of(act.stable_after):
+    if story.stable_version() != act.stable_after:
         return False
     return len(story.pods(act.stable_after)) == len(story.pods()) > 0
 

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 ROLE: Final = "sluice.dev/role"
 COMMAND: Final = "sluice.dev/command"
+ACCEPTED: Final = "sluice.dev/accepted"
 ROLLOUT_LABEL: Final = "sluice.dev/rollout"
 WATCHED: Final = ("pods", "replicasets", "endpointslices", "rollouts")
 POLL_SECONDS: Final = 0.2
@@ -43,11 +44,6 @@ class Moment:
     def message(self) -> str:
         """The sentence beside the phase."""
         return str(self.status.get("message", ""))
-
-    @property
-    def stable_hash(self) -> str:
-        """The pod template hash of the stable version, empty before adoption."""
-        return str(self.status.get("stable", {}).get("hash", ""))
 
 
 class Story:
@@ -137,6 +133,11 @@ class Story:
             if any(owner["uid"] == uid for owner in item["metadata"].get("ownerReferences", []))
         ]
 
+    def stable_version(self) -> str:
+        """The version of the one ReplicaSet that the Deployment owns; empty in mid-swap."""
+        owned = self.owned_by_deployment()
+        return version_of(owned[0]) if len(owned) == 1 else ""
+
     def replicaset_of(self, version: str) -> Json | None:
         """The ReplicaSet whose template has VERSION=<version>."""
         return next((item for item in self.replicasets() if version_of(item) == version), None)
@@ -170,12 +171,12 @@ class Story:
             and change.object["metadata"]["name"] == self.name
         ]
 
-    def rollouts_seen(self) -> list[Json]:
+    def rollouts_seen(self, since: float = 0.0) -> list[Json]:
         """Every state of the Rollout itself that the watch has seen, oldest first."""
         return [
             change.object
             for change in self._watches["rollouts"].changes()
-            if change.object["metadata"]["name"] == self.name
+            if change.at >= since and change.object["metadata"]["name"] == self.name
         ]
 
     def pods_seen(self, since: float = 0.0) -> list[PodSeen]:
@@ -222,7 +223,7 @@ class Story:
 
         def reached() -> Moment | None:
             moment = self.now()
-            right = moment.phase == phase and moment.stable_hash == self.hash_of(version)
+            right = moment.phase == phase and self.stable_version() == version
             return moment if right else None
 
         return self.eventually(reached, timeout_seconds, f"phase {phase} with {version} stable")
