@@ -10,6 +10,7 @@ import aiohttp
 
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType
+    from aiohttp.client_middlewares import ClientMiddlewareType
 
 IN_CLUSTER_VARIABLE: Final = "KUBERNETES_SERVICE_HOST"
 CONNECTIONS: Final = 32
@@ -26,13 +27,15 @@ class Access:
         """Scheme, host and port."""
         return str(self._configuration.host).rstrip("/")
 
-    def session(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    def session(
+        self, timeout: aiohttp.ClientTimeout, *middlewares: ClientMiddlewareType
+    ) -> aiohttp.ClientSession:
         """A new session; it belongs to the running loop, and to the caller to close."""
         config = self._configuration
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self._ssl_context(), limit=CONNECTIONS),
             timeout=timeout,
-            middlewares=(self._authorise,),
+            middlewares=(*middlewares, self._authorise),
             proxy=config.proxy or None,
             trust_env=False,
         )

@@ -89,9 +89,16 @@ def get(resource: Resource, namespace: str, name: str) -> Request:
     return Request("get", resource, namespace, name)
 
 
-def listing(resource: Resource, namespace: str | None, selector: str) -> Request:
-    """Read all objects that a label selector matches, as they are now (no cache of the server)."""
+def listing(
+    resource: Resource, namespace: str | None, selector: str = "", *, limit: int = 0
+) -> Request:
+    """Read all objects that a label selector matches, as they are now (no cache of the server).
+
+    A limit other than 0 reads so many and no more.
+    """
     query = {"labelSelector": selector} if selector else {}
+    if limit:
+        query["limit"] = str(limit)
     return Request("list", resource, namespace, query=query)
 
 
