@@ -21,6 +21,13 @@ VERBS: Final = ("promote", "abort", "rollback")
 CANARY_STATES: Final = frozenset({State.GROWING, State.STEPPING, State.RAISING})
 
 
+def _takes_back(situation: Situation) -> bool:
+    """Whether a release is under way that can simply be taken back, a fast one included."""
+    if situation.state is State.RETURNING:
+        return not situation.rolling_back
+    return situation.state in CANARY_STATES
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A command that was accepted: its goal, and once it is done, its result.
@@ -78,6 +85,28 @@ def accept(situation: Situation, text: str) -> Accepted:
     return command.finished(f'nothing done: unknown command "{verb[:40]}"; known are {known}')
 
 
+def outcome(situation: Situation, command: Accepted) -> str | None:
+    """What came of a command whose goal is reached or out of reach; None while it is under way.
+
+    `promote` ends where it is carried out.
+    """
+    if command.verb.startswith("promote"):
+        return None
+    stable = situation.stable
+    if not command.target:
+        under_way = _takes_back(situation) and situation.release == command.release
+        return None if under_way else f"release {command.release} was taken back"
+    if stable is None or situation.state is State.SWAPPING:
+        return None
+    if stable.template_hash == command.target:
+        return f"went back to revision {stable.revision}"
+    if stable.template_hash != command.source:
+        return "nothing done: another version has become stable since"
+    if situation.of_template(command.target) is None:
+        return "nothing done: the ReplicaSet to go back to is gone"
+    return None
+
+
 def previous(situation: Situation) -> ReplicaSet | None:
     """The version that was stable before the present one and is not rejected."""
     return max(_history(situation), key=lambda rs: rs.annotations[keys.STABLE_AT], default=None)
@@ -94,11 +123,11 @@ def _history(situation: Situation) -> list[ReplicaSet]:
 
 
 def _accept_rollback(situation: Situation, command: Accepted, argument: str) -> Accepted:
-    if situation.state in CANARY_STATES and not argument:
+    if _takes_back(situation) and not argument:
         return command
     if situation.stable is None:
         return command.finished("nothing done: there is no stable version to go back from")
-    if situation.state is State.RETURNING and not argument:
+    if situation.state is State.RETURNING:
         return command.finished(f"nothing done: already going back, release {situation.release}")
     target = previous(situation)
     if argument:
@@ -116,7 +145,7 @@ def _accept_rollback(situation: Situation, command: Accepted, argument: str) -> 
 def _accept_abort(situation: Situation, command: Accepted, argument: str) -> Accepted:
     if argument:
         return command.finished('nothing done: abort takes no argument; write "abort"')
-    if situation.state in CANARY_STATES:
+    if _takes_back(situation):
         return command
     if situation.state is State.SHRINKING and not situation.rolling_back:
         return command.finished("nothing done: the release is promoted already; use rollback")

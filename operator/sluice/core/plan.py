@@ -181,6 +181,8 @@ class Plan:
     ask: Ask | None = None
     pods_of: tuple[str, ...] = ()
     pods_every_seconds: float = 0.0
+    # Nothing can be said from a snapshot that the watch brought: decide again from a fresh one.
+    needs_fresh: bool = False
 
     @property
     def dangerous(self) -> bool:

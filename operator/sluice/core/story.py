@@ -5,7 +5,7 @@ happens next.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from sluice.core import keys
@@ -45,8 +45,9 @@ def unknown_metrics(situation: Situation) -> str:
     return "; ".join(bad)
 
 
-def _left(situation: Situation, until: datetime | None) -> str:
-    return span(max(0.0, (until - situation.now).total_seconds())) if until else ""
+def _at(until: datetime | None) -> str:
+    """A time of day. Never a span that is left: it would change the status in every pass."""
+    return f"{until.astimezone(UTC):%H:%M:%S} UTC" if until else ""
 
 
 def _pods(situation: Situation) -> str:
@@ -98,8 +99,8 @@ def _overdue(situation: Situation) -> str:
 
 
 def _unavailable(situation: Situation) -> str:
-    until = _left(situation, deadline(situation))
-    limit = f"; rolled back in {until} otherwise" if until and situation.canary else ""
+    until = _at(deadline(situation))
+    limit = f"; rolled back at {until} otherwise" if until and situation.canary else ""
     place = where(situation) if situation.state is State.GROWING else "growing to full size"
     return f"{place}: {_pods(situation)}{_trouble(situation)}{limit}"
 
@@ -107,7 +108,7 @@ def _unavailable(situation: Situation) -> str:
 def _running(situation: Situation) -> str:
     waiting = unknown_metrics(situation)
     said = f"; {waiting}" if waiting else ""
-    return f"{where(situation)}: {_left(situation, step_ends(situation))} left{said}"
+    return f"{where(situation)} until {_at(step_ends(situation))}{said}"
 
 
 def _unknown(situation: Situation) -> str:
@@ -115,12 +116,12 @@ def _unknown(situation: Situation) -> str:
     if situation.state is State.RAISING:
         place = "before the swap"
     if said := unknown_metrics(situation):
-        until = _left(situation, no_data_at(situation))
+        until = _at(no_data_at(situation))
         action = situation.data.analysis.no_data_action
-        then = f"; {action} in {until}" if until and situation.data.unknown_since else ""
+        then = f"; {action} at {until}" if until and situation.data.unknown_since else ""
         return f"{place} holds: {said}{then}"
     if situation.now < first_reading_at(situation):
-        return f"{place}: initialDelay, {_left(situation, first_reading_at(situation))} left"
+        return f"{place}: initialDelay until {_at(first_reading_at(situation))}"
     return f"{place} holds until all metrics have been read"
 
 

@@ -160,7 +160,7 @@ TABLE: Final[Mapping[State, Mapping[Event, Rule]]] = {
     },
     State.RETURNING: {
         Event.REPLACED: _WITHDRAW,
-        Event.ABORTED: _WITHDRAW,
+        Event.ABORTED: _REJECT,
         Event.RESIZED: Rule(State.RETURNING, Move.RESIZE, Phase.ROLLING_BACK),
         Event.READY: Rule(State.SWAPPING, Move.ANNOUNCE, Phase.ROLLING_BACK),
         Event.OVERDUE: _stay(State.RETURNING, Phase.STALLED),

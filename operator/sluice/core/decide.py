@@ -1,0 +1,250 @@
+"""The door of the core: from a snapshot to a plan.
+
+The rooms are entered in a fixed order, and the first that has something to do ends the pass, so
+that a pass does one kind of thing and the next one looks again.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sluice.core import adoption, commands, display, keys, ownership, restore, story, tidy, waking
+from sluice.core.events import available, command, first
+from sluice.core.moves import actions as actions_of
+from sluice.core.objects import Deployment, Observed
+from sluice.core.plan import Action, CreateRecord, Decision, PatchRollout, Plan
+from sluice.core.policy import Policy
+from sluice.core.promotion import finish, promote
+from sluice.core.situation import Situation, State
+from sluice.core.table import Event, Move, Phase, rule_of
+
+# How often to look for a Deployment that is not there, or not ready to be adopted: neither is in
+# the label-selected watch yet.
+_WAIT = timedelta(seconds=2)
+_ABSENT = timedelta(seconds=5)
+# Looked at again without any event, in case the watch has missed one.
+_RESYNC = timedelta(minutes=5)
+
+
+def decide(observed: Observed) -> Plan:
+    """What to do now. Deterministic: the same snapshot gives the same plan; a snapshot in which
+    everything is as it shall be gives no action and, but for the time, the same status.
+    """
+    rollout, deployment = observed.rollout, observed.deployment
+    if observed.rival is not None:
+        return _conflict(observed)
+    if deployment is None or deployment.deleting or _foreign(observed, deployment):
+        return _without_deployment(observed)
+    if rollout.deleting:
+        return _give_back(observed, deployment)
+    if rollout.policy is None:
+        message = "; ".join(rollout.problems)
+        status = display.simple(observed, Phase.INVALID, message, "InvalidSpec")
+        return Plan(status=status, again_at=observed.now + _RESYNC)
+    if deployment.strategy != "RollingUpdate":
+        message = (
+            f"Deployment {deployment.ref.name} has strategy {deployment.strategy}; "
+            "set spec.strategy.type to RollingUpdate"
+        )
+        return _waiting(observed, Phase.STALLED, message, "WrongStrategy")
+    return _prepare(observed, deployment) or _adopted(observed, deployment, rollout.policy)
+
+
+def _foreign(observed: Observed, deployment: Deployment) -> bool:
+    """Whether what we own was made for another Deployment of the same name."""
+    anchor = observed.anchor
+    return anchor is not None and anchor.deployment_uid != deployment.ref.uid
+
+
+def _conflict(observed: Observed) -> Plan:
+    rollout = observed.rollout
+    if rollout.deleting:
+        return Plan(restore.farewell(observed))
+    message = (
+        f"Rollout {observed.rival} is older and has the same Deployment {rollout.target}; "
+        "delete one of the two"
+    )
+    status = display.simple(observed, Phase.STALLED, message, "OtherRollout")
+    status = display.with_conflict(status, "OtherRollout", message)
+    return Plan(status=status, again_at=observed.now + _ABSENT)
+
+
+def _without_deployment(observed: Observed) -> Plan:
+    rollout = observed.rollout
+    left = restore.abandon(observed)
+    if left:
+        return Plan(left, again_at=observed.now)
+    if rollout.deleting:
+        return Plan(restore.farewell(observed))
+    message = f"Deployment {rollout.target} does not exist; create it or delete this Rollout"
+    status = display.simple(observed, Phase.STALLED, message, "DeploymentMissing")
+    return Plan(status=status, again_at=observed.now + _ABSENT)
+
+
+def _waiting(observed: Observed, phase: Phase, message: str, reason: str) -> Plan:
+    status = display.simple(observed, phase, message, reason)
+    return Plan(status=status, again_at=observed.now + _WAIT)
+
+
+def _give_back(observed: Observed, deployment: Deployment) -> Plan:
+    if keys.FINALIZER not in observed.rollout.finalizers:
+        return Plan()
+    policy = observed.rollout.policy or Policy(target=deployment.ref.name)
+    uid = observed.anchor.ref.uid if observed.anchor else ""
+    steps = restore.restore(Situation(observed, deployment, policy, uid))
+    if steps:
+        return Plan(steps, again_at=observed.now)
+    return Plan(again_at=observed.now + _WAIT)
+
+
+def _prepare(observed: Observed, deployment: Deployment) -> Plan | None:
+    """Finalizer, anchor and adoption; None when the Deployment is ours."""
+    rollout = observed.rollout
+    if observed.anchor is None:
+        if not observed.fresh:
+            return Plan(again_at=observed.now, needs_fresh=True)
+        actions: list[Action] = []
+        if keys.FINALIZER not in rollout.finalizers:
+            finalizers = (*rollout.finalizers, keys.FINALIZER)
+            actions.append(PatchRollout(rollout.ref, finalizers=finalizers))
+        actions.append(
+            CreateRecord(
+                keys.anchor_name(rollout.ref.name),
+                labels={keys.ROLLOUT_LABEL: rollout.ref.name},
+                annotations={keys.DEPLOYMENT_UID: deployment.ref.uid},
+            )
+        )
+        return Plan(tuple(actions), again_at=observed.now)
+    if keys.FINALIZER not in rollout.finalizers:
+        finalizers = (*rollout.finalizers, keys.FINALIZER)
+        return Plan((PatchRollout(rollout.ref, finalizers=finalizers),), again_at=observed.now)
+    if adoption.is_adopted(observed, deployment):
+        return None
+    if not observed.fresh:
+        return Plan(again_at=observed.now, needs_fresh=True)
+    outcome = adoption.adopt(observed, deployment)
+    if isinstance(outcome, adoption.Waiting):
+        return _waiting(observed, Phase.PROGRESSING, outcome.sentence, "Adopting")
+    decision = Decision("adopted", f"Deployment {deployment.ref.name} is paused and ours")
+    return Plan(outcome, decision=decision, again_at=observed.now)
+
+
+def _adopted(observed: Observed, deployment: Deployment, policy: Policy) -> Plan:
+    anchor = observed.anchor
+    assert anchor is not None, "_prepare makes the anchor first"
+    situation = Situation(observed, deployment, policy, anchor.ref.uid)
+    return _gate(situation) or _ownership(situation) or _release(situation)
+
+
+def _gate(situation: Situation) -> Plan | None:
+    """The gate first: while it is open, or its shutting is not observed, no owner is changed."""
+    deployment, now = situation.deployment, situation.now
+    patch = ownership.gate_patch(deployment, situation.observed.rollout.ref.name)
+    opened = not deployment.paused
+    if patch is not None:
+        why = "spec.paused was false" if opened else "a field of ours was gone"
+        return Plan((patch,), decision=Decision("gate shut again", why), again_at=now)
+    if ownership.violators(situation) and not deployment.observed:
+        return Plan(again_at=now + _WAIT)
+    return None
+
+
+def _ownership(situation: Situation) -> Plan | None:
+    now = situation.now
+    lost = situation.stable is None and situation.heir is None
+    if (lost or ownership.violators(situation)) and not situation.observed.fresh:
+        return Plan(again_at=now, needs_fresh=True)
+    if lost:
+        return _stable_lost(situation)
+    if taken := ownership.take_over(situation):
+        return Plan(taken, decision=Decision("rule of one", "took over idle ones"), again_at=now)
+    if ownership.violators(situation):
+        return _ungated(situation)
+    mended = ownership.unlabelled(situation) or ownership.strays(situation)
+    return Plan(mended, again_at=now) if mended else None
+
+
+def _stable_lost(situation: Situation) -> Plan:
+    now = situation.now
+    actions = ownership.restore_stable(situation)
+    if actions:
+        decision = Decision("stable ReplicaSet restored", "the Deployment owned none")
+        return Plan(actions, decision=decision, again_at=now)
+    if situation.replicas == 0:
+        message = "scaled to 0; the stable ReplicaSet is made again when it is scaled up"
+        status = display.full(situation, Phase.HEALTHY, "ScaledToZero", message)
+    else:
+        message = "the stable ReplicaSet is gone and so is its template's record"
+        status = display.full(situation, Phase.STALLED, "StableLost", message)
+    return Plan(status=status, again_at=now + _WAIT)
+
+
+def _ungated(situation: Situation) -> Plan:
+    """Somebody unpaused the Deployment and it has rolled pods of its own: nothing is changed."""
+    names = ", ".join(rs.ref.name for rs in ownership.violators(situation))
+    message = (
+        f"Deployment {situation.deployment.ref.name} was unpaused and rolled by itself: it owns "
+        f"{names} beside its stable ReplicaSet; nothing is changed until only one has pods"
+    )
+    status = display.full(situation, Phase.STALLED, "Ungated", message)
+    status = display.with_conflict(status, "Ungated", message)
+    return Plan(status=status, again_at=situation.now + _WAIT)
+
+
+def _release(situation: Situation) -> Plan:
+    """Commands, then the old sides, then the table."""
+    taken = _take_command(situation) or _finish_command(situation) or promote(situation)
+    if taken:
+        return taken
+    if situation.state is not State.SWAPPING and (lowered := tidy.shrink(situation)):
+        why = f"{available(situation.stable)} of {situation.replicas} new pods available"
+        return Plan(lowered, decision=Decision("shrink the old side", why), again_at=situation.now)
+    event = first(situation)
+    rule = rule_of(situation.state, event)
+    actions = actions_of(situation, rule.move, event)
+    if rule.move is not Move.NOTHING:
+        decision = Decision(rule.move.value, story.why(situation, event))
+        return Plan(actions, decision=decision, again_at=situation.now)
+    return _at_rest(situation, event, actions)
+
+
+def _at_rest(situation: Situation, event: Event, actions: tuple[Action, ...]) -> Plan:
+    """Nothing moves: memory and order are kept, the status is written, the next look is set."""
+    chores = actions or tidy.record_facts(situation)
+    if not chores and situation.state is State.SETTLED:
+        chores = tidy.clean_up(situation)
+    if chores:
+        return Plan(chores, again_at=situation.now)
+    phase = rule_of(situation.state, event).phase
+    if phase is Phase.PROMOTING and situation.rolling_back:
+        phase = Phase.ROLLING_BACK
+    if phase is Phase.ROLLING_BACK and situation.returning and not situation.rolling_back:
+        phase = Phase.PROMOTING
+    status = display.full(situation, phase, event.value, story.why(situation, event))
+    hashes, every_seconds = waking.pods_to_see(situation)
+    return Plan(
+        status=status,
+        again_at=waking.wake_at(situation, every_seconds) or situation.now + _RESYNC,
+        ask=waking.ask(situation),
+        pods_of=hashes,
+        pods_every_seconds=every_seconds,
+    )
+
+
+def _take_command(situation: Situation) -> Plan | None:
+    rollout = situation.observed.rollout
+    text = rollout.annotations.get(keys.COMMAND)
+    if text is None or situation.state is State.SWAPPING:
+        return None
+    order = commands.accept(situation, text)
+    patch = PatchRollout(rollout.ref, {keys.COMMAND: None, keys.ACCEPTED: order.dump()})
+    decision = Decision(f'command "{order.verb}"', order.result or "accepted")
+    return Plan((patch,), decision=decision, again_at=situation.now)
+
+
+def _finish_command(situation: Situation) -> Plan | None:
+    order = command(situation)
+    if order is None:
+        return None
+    result = commands.outcome(situation, order)
+    return None if result is None else finish(situation, order, result)

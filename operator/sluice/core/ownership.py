@@ -1,0 +1,129 @@
+"""The gate and the rule of one: the Deployment is paused and owns the stable ReplicaSet alone.
+
+Checked in every pass before anything else is thought of, because every other decision rests on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sluice.core import keys, times
+from sluice.core.moves import CLEARED, deployments, free_pod_hash, labels, ours
+from sluice.core.objects import Deployment, Record, ReplicaSet, Role
+from sluice.core.plan import Action, CreateReplicaSet, PatchDeployment, PatchReplicaSet
+from sluice.core.situation import Situation
+
+
+def gate_patch(deployment: Deployment, rollout: str) -> PatchDeployment | None:
+    """What is missing of the gate on an adopted Deployment; None when it is whole.
+
+    progressDeadlineSeconds is left alone where somebody else has set it: a server-side apply of
+    theirs would conflict, a client-side one would set it back.
+    """
+    ours_to_set = not deployment.deadline_has_owner
+    deadline = deployment.progress_deadline_seconds
+    endless = deadline == keys.ENDLESS_DEADLINE_SECONDS
+    set_deadline = ours_to_set and not endless
+    unlabelled = deployment.labels.get(keys.ROLLOUT_LABEL) != rollout
+    if deployment.paused and not set_deadline and not unlabelled:
+        return None
+    former: dict[str, str | None] = {}
+    if set_deadline and keys.FORMER_DEADLINE not in deployment.annotations:
+        former = {keys.FORMER_DEADLINE: str(deadline)}
+    return PatchDeployment(
+        deployment.ref,
+        paused=None if deployment.paused else True,
+        progress_deadline_seconds=keys.ENDLESS_DEADLINE_SECONDS if set_deadline else None,
+        labels={keys.ROLLOUT_LABEL: rollout} if unlabelled else {},
+        annotations=former,
+    )
+
+
+def violators(situation: Situation) -> tuple[ReplicaSet, ...]:
+    """What the Deployment owns beside its stable ReplicaSet."""
+    stable = situation.stable
+    return tuple(rs for rs in situation.owned if stable is None or rs.ref.uid != stable.ref.uid)
+
+
+def take_over(situation: Situation) -> tuple[Action, ...]:
+    """Takes from the Deployment whatever it owns beside the stable one and has no pods."""
+    if situation.stable is None:
+        return ()
+    return tuple(_to_ours(situation, rs) for rs in violators(situation) if rs.idle)
+
+
+def restore_stable(situation: Situation) -> tuple[Action, ...]:
+    """Gives the Deployment its stable ReplicaSet back when it owns none and no swap is announced.
+
+    One that lost its owner is given back; one that was deleted is made again from its record, with
+    the same name, hash and selector, so that pods which survived it are adopted. At N = 0 nothing
+    is made: with revisionHistoryLimit 0 the controller would clean it up at once.
+    """
+    for candidate in situation.living:
+        if candidate.role is Role.STABLE and candidate.owner_uid != situation.deployment.ref.uid:
+            return (PatchReplicaSet(candidate.ref, owner=deployments(situation), dangerous=True),)
+    record = stable_record(situation.observed.records)
+    if record is None or situation.replicas == 0:
+        return ()
+    deployment, pod_hash = situation.deployment, free_pod_hash(situation, record.pod_hash)
+    return (
+        CreateReplicaSet(
+            name=f"{deployment.ref.name}-{pod_hash}",
+            owner=deployments(situation),
+            replicas=situation.replicas,
+            pod_hash=pod_hash,
+            template=record.template,
+            selector=deployment.selector,
+            min_ready_seconds=deployment.min_ready_seconds,
+            labels=labels(situation),
+            annotations={
+                keys.ROLE: Role.STABLE,
+                keys.STABLE_AT: record.stable_at or times.stamp(situation.now),
+                keys.REVISION: str(situation.next_revision()),
+            },
+        ),
+    )
+
+
+def stable_record(records: Iterable[Record]) -> Record | None:
+    """The record of the template that became stable last."""
+    stable = [record for record in records if record.stable_at]
+    return max(stable, key=lambda record: record.stable_at or "", default=None)
+
+
+def unlabelled(situation: Situation) -> tuple[Action, ...]:
+    """Puts the label back where it is missing, so that the watch goes on seeing the object."""
+    mark = labels(situation)
+    return tuple(
+        PatchReplicaSet(rs.ref, labels=mark)
+        for rs in situation.living
+        if rs.role is not None and not _carries(rs.labels, mark)
+    )
+
+
+def strays(situation: Situation) -> tuple[Action, ...]:
+    """Re-owns what is ours by label but not by owner, as after a lost anchor."""
+    return tuple(
+        PatchReplicaSet(rs.ref, owner=ours(situation))
+        for rs in situation.ours
+        if rs.role not in (None, Role.STABLE)
+        and keys.SWAP not in rs.annotations
+        and rs.owner_uid != situation.anchor_uid
+    )
+
+
+def _to_ours(situation: Situation, replica_set: ReplicaSet) -> PatchReplicaSet:
+    changes: dict[str, str | None] = {}
+    if replica_set.role in (None, Role.STABLE):
+        changes = {**CLEARED, keys.ROLE: Role.RETIRED}
+    return PatchReplicaSet(
+        replica_set.ref,
+        owner=ours(situation),
+        labels=labels(situation),
+        annotations=changes,
+        dangerous=True,
+    )
+
+
+def _carries(have: Mapping[str, str], mark: Mapping[str, str]) -> bool:
+    return all(have.get(key) == value for key, value in mark.items())

@@ -1,0 +1,109 @@
+"""What is put in order in every pass: old sides shrink, rejections are recorded, history is kept
+within its limits.
+"""
+
+from __future__ import annotations
+
+from sluice.core import keys, sizing
+from sluice.core.events import available
+from sluice.core.moves import new_record
+from sluice.core.objects import ReplicaSet, Role
+from sluice.core.ownership import stable_record
+from sluice.core.plan import (
+    Action,
+    DeleteRecord,
+    DeleteReplicaSet,
+    PatchRecord,
+    PatchReplicaSet,
+)
+from sluice.core.situation import Situation
+
+# Rejected ReplicaSets that are kept, whatever the Deployment's limit (design, section 3).
+_REJECTED_KEPT = 5
+
+
+def shrink(situation: Situation) -> tuple[Action, ...]:
+    """Lowers each old side as far as N allows: by N and availability as they are in this pass."""
+    stable = situation.stable
+    if stable is None:
+        return ()
+    patches = []
+    for old in situation.leavers:
+        size = _shrunk(situation, old, available(stable))
+        if size < old.replicas:
+            patches.append(PatchReplicaSet(old.ref, size, dangerous=True))
+    return tuple(patches)
+
+
+def _shrunk(situation: Situation, old: ReplicaSet, new_available: int) -> int:
+    n = situation.replicas
+    if old.role is Role.REJECTED:
+        slack = situation.deployment.max_unavailable
+        return sizing.shrunk_rejected(old.replicas, n, slack, new_available)
+    return sizing.shrunk_retired(old.replicas, n, new_available)
+
+
+def record_facts(situation: Situation) -> tuple[Action, ...]:
+    """Writes on the templates' records what must outlive their ReplicaSets: that one is stable
+    since, that one is rejected and why.
+    """
+    actions: list[Action] = []
+    for rs in situation.living:
+        facts = _facts(rs)
+        if not facts:
+            continue
+        record = situation.record_of(rs.template_hash)
+        if record is None:
+            actions.append(new_record(situation, rs.template_hash, rs.pod_hash, facts))
+            continue
+        known = {keys.STABLE_AT: record.stable_at, keys.REJECTED_AT: record.rejected_at}
+        if any(key in known and known[key] != value for key, value in facts.items()):
+            actions.append(PatchRecord(record.ref, facts))
+    return tuple(actions)
+
+
+def _facts(rs: ReplicaSet) -> dict[str, str]:
+    if rs.role is Role.STABLE and keys.STABLE_AT in rs.annotations:
+        return {keys.STABLE_AT: rs.annotations[keys.STABLE_AT]}
+    if rs.role is Role.REJECTED and keys.REJECTED_AT in rs.annotations:
+        wanted = (keys.REJECTED_AT, keys.REASON)
+        return {key: rs.annotations[key] for key in wanted if key in rs.annotations}
+    return {}
+
+
+def clean_up(situation: Situation) -> tuple[Action, ...]:
+    """Deletes ReplicaSets beyond the limits of history, and records that nothing needs.
+
+    One earlier stable version is kept even with revisionHistoryLimit 0, because one command must
+    be able to go back at any time.
+    """
+    limit = situation.deployment.revision_history_limit
+    present = situation.deployment.template_hash
+    idle = [rs for rs in situation.ours if rs.idle]
+    surplus = [
+        *_beyond([rs for rs in idle if is_history(rs)], max(1, limit)),
+        *(rs for rs in idle if _is_cancelled(rs) and rs.template_hash != present),
+        *_beyond([rs for rs in idle if rs.role is Role.REJECTED], min(limit, _REJECTED_KEPT)),
+    ]
+    gone = {rs.ref.uid for rs in surplus}
+    needed = {rs.template_hash for rs in situation.living if rs.ref.uid not in gone} | {present}
+    if stable := stable_record(situation.observed.records):
+        needed.add(stable.template_hash)
+    return (
+        *(DeleteReplicaSet(rs.ref) for rs in surplus),
+        *(DeleteRecord(r.ref) for r in situation.observed.records if r.template_hash not in needed),
+    )
+
+
+def is_history(rs: ReplicaSet) -> bool:
+    """Whether it is a version that ran: once stable, or from before the Deployment was adopted."""
+    ran = keys.STABLE_AT in rs.annotations or keys.RELEASE not in rs.annotations
+    return rs.role is Role.RETIRED and ran
+
+
+def _is_cancelled(rs: ReplicaSet) -> bool:
+    return rs.role is Role.RETIRED and not is_history(rs)
+
+
+def _beyond(replica_sets: list[ReplicaSet], keep: int) -> list[ReplicaSet]:
+    return sorted(replica_sets, key=lambda rs: rs.revision, reverse=True)[keep:]

@@ -1,0 +1,200 @@
+"""One pass over one Rollout: observe, decide, apply.
+
+A pass is level-triggered: it never asks what has happened, only what is. It repeats itself while
+there is something to do at once, and writes the status when there is not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sluice.api.status import to_wire
+from sluice.core import display
+from sluice.core.decide import decide
+from sluice.core.objects import Observed, Rollout
+from sluice.core.plan import Decision, Plan, Status
+from sluice.core.table import Phase
+from sluice.ports import Clock, Cluster, Denied, Journal, Key, Rounds, Stale
+from sluice.runtime.queue import AgainIn, Done, Outcome
+
+log = logging.getLogger(__name__)
+
+# A healthy pass ends by itself after a few turns; this bounds one that does not.
+_TURNS: Final = 30
+# Counters that move with every pod are shown at most so often; phases and steps at once.
+_COUNTERS_EVERY: Final = timedelta(seconds=1)
+_AFTER_REFUSAL_SECONDS: Final = 30.0
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is kept between passes of one Rollout; all of it may be lost."""
+
+    pods_of: tuple[str, ...] = ()
+    pods_every_seconds: float = 0.0
+    untold: list[Decision] = field(default_factory=list)
+    shown_at: datetime | None = None
+    # The first pass of a process, and each one after a surprise, reads afresh.
+    fresh: bool = True
+
+
+class Reconciler:
+    """Brings one Rollout after the other to where it shall be; called by the work queue."""
+
+    def __init__(self, cluster: Cluster, rounds: Rounds, clock: Clock, journal: Journal) -> None:
+        self._cluster = cluster
+        self._rounds = rounds
+        self._clock = clock
+        self._journal = journal
+        self._memories: dict[Key, _Memory] = {}
+
+    async def __call__(self, key: Key) -> Outcome:
+        """One pass. Raises ClusterError where the API server is in trouble: the queue waits."""
+        for _ in range(_TURNS):
+            try:
+                outcome = await self._turn(key)
+            except Stale as stale:
+                log.debug("%s: %s; reading afresh", key, stale)
+                self._memory(key).fresh = True
+                continue
+            if outcome is not None:
+                return outcome
+        log.warning("%s: still busy after %d turns; goes on in a second", key, _TURNS)
+        return AgainIn(1.0)
+
+    async def _turn(self, key: Key) -> Outcome | None:
+        """One look and what follows from it; None when the next look is due at once."""
+        rollout = await self._cluster.rollout(key)
+        if rollout is None:
+            self._memories.pop(key, None)
+            self._rounds.forget(key)
+            self._cluster.forget(key)
+            return Done()
+        memory = self._memory(key)
+        observed = await self._observe(key, rollout, memory, fresh=memory.fresh)
+        plan = decide(observed)
+        if (plan.needs_fresh or plan.dangerous) and not observed.fresh:
+            observed = await self._observe(key, rollout, memory, fresh=True)
+            plan = decide(observed)
+        try:
+            again_at = await self._apply(key, rollout, plan, memory)
+        except Denied as denied:
+            return await self._refused(observed, denied, memory)
+        memory.fresh = False
+        if plan.status is not None:
+            memory.pods_of, memory.pods_every_seconds = plan.pods_of, plan.pods_every_seconds
+        if again_at is None:
+            return Done()
+        seconds = (again_at - self._clock.now()).total_seconds()
+        return AgainIn(seconds) if seconds > 0 else None
+
+    async def _observe(
+        self, key: Key, rollout: Rollout, memory: _Memory, *, fresh: bool
+    ) -> Observed:
+        parts = await self._cluster.around(rollout, fresh=fresh)
+        pods = None
+        if parts.deployment is not None and memory.pods_of:
+            pods = await self._cluster.pods(
+                rollout,
+                parts.deployment,
+                memory.pods_of,
+                # A little less than the time between two looks, or every second look would
+                # find the pods just fresh enough.
+                max_age_seconds=memory.pods_every_seconds * 0.9,
+            )
+        return Observed(
+            now=self._clock.now(),
+            rollout=rollout,
+            deployment=parts.deployment,
+            replica_sets=parts.replica_sets,
+            anchor=parts.anchor,
+            records=parts.records,
+            pods=pods,
+            latest_round=self._rounds.latest(key),
+            rival=await self._cluster.rival(rollout),
+            fresh=parts.fresh,
+        )
+
+    async def _apply(
+        self, key: Key, rollout: Rollout, plan: Plan, memory: _Memory
+    ) -> datetime | None:
+        """Carries the plan out; returns when to look again."""
+        for action in plan.actions:
+            await self._cluster.apply(rollout, action)
+        if plan.decision is not None:
+            self._journal.decided(key, plan)
+            memory.untold.append(plan.decision)
+        if plan.ask is not None:
+            self._rounds.submit(key, plan.ask)
+        if plan.status is None:
+            return plan.again_at
+        later = await self._show(rollout, plan.status, memory)
+        return min((at for at in (plan.again_at, later) if at), default=None)
+
+    async def _show(self, rollout: Rollout, status: Status, memory: _Memory) -> datetime | None:
+        """Writes the status where it differs; returns when to do so, if that is not now."""
+        now, stored = self._clock.now(), rollout.status
+        wire = self._wire(status, rollout, stored, None)
+        for decision in memory.untold:
+            wire = self._wire(status, rollout, {**stored, **_decisions(wire)}, decision)
+        if wire == stored:
+            return None
+        if memory.shown_at is not None and _meaning(wire) == _meaning(stored):
+            due = memory.shown_at + _COUNTERS_EVERY
+            if now < due:
+                return due
+        await self._cluster.apply_status(rollout, wire)
+        memory.shown_at = now
+        memory.untold.clear()
+        return None
+
+    async def _refused(self, observed: Observed, denied: Denied, memory: _Memory) -> Outcome:
+        """Somebody has to change something: say what, and look again now and then."""
+        log.warning("%s: %s", observed.rollout.ref.name, denied)
+        memory.fresh = True
+        status = display.simple(observed, Phase.STALLED, str(denied), "Refused")
+        rollout = observed.rollout
+        wire = self._wire(status, rollout, rollout.status, None)
+        if wire != rollout.status:
+            await self._cluster.apply_status(rollout, wire)
+        return AgainIn(_AFTER_REFUSAL_SECONDS)
+
+    def _wire(
+        self,
+        status: Status,
+        rollout: Rollout,
+        previous: Mapping[str, Any],
+        decision: Decision | None,
+    ) -> dict[str, Any]:
+        return to_wire(
+            status,
+            previous=previous,
+            generation=rollout.generation,
+            now=self._clock.now(),
+            decision=decision,
+        )
+
+    def _memory(self, key: Key) -> _Memory:
+        return self._memories.setdefault(key, _Memory())
+
+
+def _decisions(wire: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"decisions": wire["decisions"]} if "decisions" in wire else {}
+
+
+def _meaning(wire: Mapping[str, Any]) -> tuple[object, ...]:
+    """What of a status is shown at once: all but counters and messages."""
+    conditions = tuple((c["type"], c["status"], c["reason"]) for c in wire.get("conditions", ()))
+    release = wire.get("release") or {}
+    return (
+        wire.get("phase"),
+        conditions,
+        release.get("id"),
+        release.get("step"),
+        wire.get("lastCommand"),
+        wire.get("observedGeneration"),
+    )
