@@ -6,6 +6,7 @@ operator send requests anywhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +15,9 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from sluice.api.rules import NAME_PATTERN
 
 
 class ConfigError(ValueError):
@@ -22,12 +25,28 @@ class ConfigError(ValueError):
 
 
 def _check_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise PydanticCustomError("url", "write a URL such as http://prometheus.monitoring:9090")
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise _refusal("write a URL such as http://prometheus.monitoring:9090")
     if parts.username or parts.password:
-        raise PydanticCustomError("url", "write the URL without user and password")
+        raise _refusal("write the URL without user and password")
+    if parts.query or parts.fragment:
+        raise _refusal("write the URL without '?' and '#'")
     return url.rstrip("/")
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise _refusal("write a name of lower case letters, digits and '-', such as default")
+    return name
+
+
+def _refusal(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError("configuration", "{sentence}", {"sentence": sentence})
 
 
 class _Strict(BaseModel):
@@ -40,13 +59,15 @@ class Source(_Strict):
     """A Prometheus, or what speaks its API."""
 
     url: Annotated[str, AfterValidator(_check_url)]
-    timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    timeout_seconds: float = Field(default=5.0, gt=0, le=60, allow_inf_nan=False)
 
 
 class Config(_Strict):
     """Everything that is configured."""
 
-    sources: Mapping[str, Source] = Field(default_factory=dict)
+    sources: Mapping[Annotated[str, AfterValidator(_check_name)], Source] = Field(
+        default_factory=dict
+    )
 
 
 def parse(text: str, *, name: str = "configuration") -> Config:
@@ -58,11 +79,22 @@ def parse(text: str, *, name: str = "configuration") -> Config:
     try:
         return Config.model_validate({} if content is None else content)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in detail['loc']) or 'the file'}: {detail['msg']}"
-            for detail in error.errors(include_url=False)
-        ]
+        problems = [_sentence(detail) for detail in error.errors(include_url=False)]
     raise ConfigError(f"{name}: {'; '.join(problems)}")
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    """One problem. The value is not shown: it may be a URL with a password."""
+    field = ".".join(str(part) for part in detail["loc"] if part != "[key]")
+    match detail["type"]:
+        case "missing":
+            return f"{field} is missing: write it"
+        case "extra_forbidden":
+            return f"{field} is not known here: remove it or correct its name"
+        case "model_type" | "dict_type" | "mapping_type":
+            return f"{field or 'the file'}: write fields"
+        case _:
+            return f"{field}: {detail['msg']}"
 
 
 def load(path: Path) -> Config:

@@ -20,6 +20,7 @@ PATH: Final = Path("crds/rollouts.yaml")
 _HEADER: Final = "# Made from operator/sluice/api by `python -m sluice.api.crd`: do not edit.\n"
 _RULES: Final = "x-kubernetes-validations"
 _DROPPED: Final = frozenset({"title", "$defs"})
+_EXCLUSIVE: Final = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
 _NOT_STRUCTURAL: Final = frozenset(
     {"anyOf", "allOf", "oneOf", "prefixItems", "uniqueItems", "patternProperties", "examples"}
 )
@@ -108,6 +109,9 @@ def _node(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str
     node = {key: value for key, value in node.items() if key not in _DROPPED}
     if "const" in node:
         node["enum"] = [node.pop("const")]
+    for bound, exclusive in _EXCLUSIVE.items():
+        if exclusive in node:
+            node[bound], node[exclusive] = node[exclusive], True
     if node.get("default", ...) is None:
         del node["default"]
     if unfit := _NOT_STRUCTURAL & node.keys():

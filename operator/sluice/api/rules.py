@@ -145,7 +145,7 @@ RANGE_ORDERED: Final = Rule(
 QUERIES_LENGTH: Final = Rule(
     f"self.map(m, has(m.query) ? size(m.query) : 0).sum() <= {MAX_QUERIES_LENGTH}",
     f"the queries are too long: all together may have {MAX_QUERIES_LENGTH} characters; "
-    "record long ones as Prometheus recording rules",
+    "write the long ones as recording rules of Prometheus",
 )
 # Without CEL: the list is a map by name, so the API server refuses duplicates by itself.
 METRICS_UNIQUE: Final = Rule("", "metric names must be unique: rename one of them")

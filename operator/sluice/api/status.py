@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -197,8 +198,10 @@ def to_wire(
 
 
 def _plain(value: Any) -> Any:
-    """Mappings of any kind as dicts, which is what the strict models take."""
+    """Mappings as dicts and enums as their values, which is what the strict models take."""
     match value:
+        case Enum():
+            return value.value
         case Mapping():
             return {key: _plain(item) for key, item in value.items()}
         case list() | tuple():
@@ -295,10 +298,10 @@ _LONGEST: Final = {
 def _within(limit: int, wire: dict[str, Any]) -> dict[str, Any]:
     """The status with texts cut as little as the limit, in bytes of JSON, allows."""
     for divisor in (1, 2, 4, 8, 16):
-        short: dict[str, Any] = _short_texts(wire, divisor)
-        if len(json.dumps(short, ensure_ascii=False).encode()) < limit:
+        wire = _short_texts(wire, divisor)
+        if len(json.dumps(wire, ensure_ascii=False).encode()) < limit:
             break
-    return short
+    return wire
 
 
 def _short_texts(value: Any, divisor: int, name: str = "") -> Any:
@@ -308,10 +311,12 @@ def _short_texts(value: Any, divisor: int, name: str = "") -> Any:
         case list():
             return [_short_texts(item, divisor, name) for item in value]
         case str() if name in _LONGEST:
-            return _cut(" ".join(value.split()), _LONGEST[name] // divisor)
+            return _one_line(value, _LONGEST[name] // divisor)
         case _:
             return value
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: max(0, length - 3)]}..."
+def _one_line(text: str, length: int) -> str:
+    """The text without line breaks, cut to the length; a huge one is cut before it is read."""
+    line = " ".join(text[: 4 * length].split())
+    return line if len(line) <= length else f"{line[: length - 3]}..."
