@@ -25,7 +25,7 @@ from sluice.core.plan import (
 _REVISION: Final = 1
 
 
-def request_of(namespace: str, action: Action) -> Request:  # noqa: PLR0911 - one per action
+def request_of(namespace: str, action: Action) -> Request:
     """The request that carries out the action."""
     match action:
         case PatchRollout():

@@ -1,0 +1,69 @@
+"""What the operator tells of itself in Prometheus' format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from sluice.adapters.kube import Call
+from sluice.core.readings import Known, Round
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PASS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """Counters that other parts are given as hooks."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        registry = self.registry
+        self._passes = Counter(
+            "sluice_passes", "Passes over a Rollout, by outcome.", ["outcome"], registry=registry
+        )
+        self._pass_seconds = Histogram(
+            "sluice_pass_duration_seconds",
+            "How long a pass took.",
+            buckets=_PASS_SECONDS,
+            registry=registry,
+        )
+        self._requests = Counter(
+            "sluice_api_requests",
+            "Requests to the API server; code 0 is no answer.",
+            ["verb", "resource", "code"],
+            registry=registry,
+        )
+        self._readings = Counter(
+            "sluice_readings", "Metric values read, by state.", ["state"], registry=registry
+        )
+        self._decisions = Counter(
+            "sluice_decisions", "Decisions, by what was decided.", ["what"], registry=registry
+        )
+
+    def passed(self, outcome: str, seconds: float) -> None:
+        """A pass has ended: Done, AgainIn, or the name of its error."""
+        self._passes.labels(outcome).inc()
+        self._pass_seconds.observe(seconds)
+
+    def called(self, call: Call) -> None:
+        """A request to the API server has ended."""
+        self._requests.labels(call.verb, call.resource, str(call.code)).inc()
+
+    def heard(self, round_: Round) -> None:
+        """A round of metrics has its answers."""
+        for _, value in round_.values:
+            state = "Known" if isinstance(value, Known) else value.reason.value
+            self._readings.labels(state).inc()
+
+    def decided(self, what: str) -> None:
+        """A decision was made and carried out."""
+        self._decisions.labels(what).inc()
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A value that is read when somebody asks."""
+        Gauge(name, text, registry=self.registry).set_function(read)
+
+    def page(self) -> bytes:
+        """All of it, as text."""
+        return generate_latest(self.registry)
