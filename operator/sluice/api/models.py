@@ -64,7 +64,7 @@ def _check_weight(weight: int) -> int:
 
 
 def _check_number(value: Any) -> Any:
-    is_int = type(value) is int and abs(value) < 2**63
+    is_int = type(value) is int and -(2**63) <= value < 2**63
     is_decimal = (
         isinstance(value, str)
         and len(value) <= MAX_NUMBER_LENGTH
