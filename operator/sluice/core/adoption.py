@@ -58,14 +58,15 @@ def adopt(observed: Observed, deployment: Deployment) -> tuple[Action, ...] | Wa
             )
         )
     for other in _living(observed):
-        if other.ref.uid != running.ref.uid and other.role not in (None, Role.REJECTED):
+        settled = (None, Role.REJECTED, Role.RETIRED)
+        if other.ref.uid != running.ref.uid and other.role not in settled:
             # Left over from a gate that was taken away altogether: nothing of it is under way.
             retired = {**CLEARED, keys.ROLE: Role.RETIRED}
             actions.append(PatchReplicaSet(other.ref, annotations=retired))
-    marks = {**CLEARED, keys.ROLE: Role.STABLE, keys.STABLE_AT: stable_at, keys.REASON: None}
-    actions.append(
-        PatchReplicaSet(running.ref, labels={keys.ROLLOUT_LABEL: rollout}, annotations=marks)
-    )
+    mark = {keys.ROLLOUT_LABEL: rollout}
+    if running.role is not Role.STABLE or not mark.items() <= dict(running.labels).items():
+        facts = {**CLEARED, keys.ROLE: Role.STABLE, keys.STABLE_AT: stable_at, keys.REASON: None}
+        actions.append(PatchReplicaSet(running.ref, labels=mark, annotations=facts))
     if gate := gate_patch(deployment, rollout):
         actions.append(gate)
     return tuple(actions)

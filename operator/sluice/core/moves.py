@@ -121,35 +121,33 @@ def _nothing(situation: Situation) -> Actions:
 
 
 def _start(situation: Situation) -> Actions:
+    """The canary first, its template's record in the next pass: after whichever write the
+    operator dies, the release is known by its ReplicaSet and not started once more.
+    """
     deployment = situation.deployment
     template_hash = deployment.template_hash
     existing = situation.of_template(template_hash)
     record = situation.record_of(template_hash)
     tries = (record.tries if record else 0) + 1
-    pod_hash = existing.pod_hash if existing else free_pod_hash(situation, template_hash)
     revision = situation.next_revision()
     annotations = _first_step(situation, f"{revision}-{template_hash[:5]}-{tries}", revision)
     size = canary_size(situation.replicas, situation.policy.steps[0].weight)
-    book: Action
-    if record is None:
-        book = new_record(situation, template_hash, pod_hash, {keys.TRIES: str(tries)})
-    else:
-        book = PatchRecord(record.ref, {keys.TRIES: str(tries), keys.POD_HASH: pod_hash})
     if existing is not None:
         changes = {**CLEARED, keys.REASON: None, **annotations}
-        return book, PatchReplicaSet(
-            existing.ref, size, ours(situation), labels(situation), changes
-        )
-    return book, CreateReplicaSet(
-        name=f"{deployment.ref.name}-{pod_hash}",
-        owner=ours(situation),
-        replicas=size,
-        pod_hash=pod_hash,
-        template=deployment.template,
-        selector=deployment.selector,
-        min_ready_seconds=deployment.min_ready_seconds,
-        labels=labels(situation),
-        annotations=annotations,
+        return (PatchReplicaSet(existing.ref, size, ours(situation), labels(situation), changes),)
+    pod_hash = free_pod_hash(situation, template_hash)
+    return (
+        CreateReplicaSet(
+            name=f"{deployment.ref.name}-{pod_hash}",
+            owner=ours(situation),
+            replicas=size,
+            pod_hash=pod_hash,
+            template=deployment.template,
+            selector=deployment.selector,
+            min_ready_seconds=deployment.min_ready_seconds,
+            labels=labels(situation),
+            annotations=annotations,
+        ),
     )
 
 
@@ -226,15 +224,15 @@ def _go_back(situation: Situation) -> Actions:
     target = situation.of_template(order.target)
     if target is None:
         return ()
-    record, now = situation.record_of(stable.template_hash), times.stamp(situation.now)
     why = f'rolled back by command "{order.verb}"'
-    rejection = {keys.REJECTED_AT: now, keys.REASON: why}
-    book: Action
+    rise = _returning(situation, target, why)
+    if stable.template_hash in situation.rejected:
+        return (rise,)
+    record = situation.record_of(stable.template_hash)
+    rejection = {keys.REJECTED_AT: times.stamp(situation.now), keys.REASON: why}
     if record is not None:
-        book = PatchRecord(record.ref, rejection)
-    else:
-        book = new_record(situation, stable.template_hash, stable.pod_hash, rejection)
-    return book, _returning(situation, target, why)
+        return PatchRecord(record.ref, rejection), rise
+    return new_record(situation, stable.template_hash, stable.pod_hash, rejection), rise
 
 
 def _return(situation: Situation) -> Actions:

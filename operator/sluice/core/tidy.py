@@ -44,8 +44,8 @@ def _shrunk(situation: Situation, old: ReplicaSet, new_available: int) -> int:
 
 
 def record_facts(situation: Situation) -> tuple[Action, ...]:
-    """Writes on the templates' records what must outlive their ReplicaSets: that one is stable
-    since, that one is rejected and why.
+    """Writes on the templates' records what must outlive their ReplicaSets: since when one is
+    stable, why one is rejected, how often one was tried.
     """
     actions: list[Action] = []
     for rs in situation.living:
@@ -56,13 +56,19 @@ def record_facts(situation: Situation) -> tuple[Action, ...]:
         if record is None:
             actions.append(new_record(situation, rs.template_hash, rs.pod_hash, facts))
             continue
-        known = {keys.STABLE_AT: record.stable_at, keys.REJECTED_AT: record.rejected_at}
+        known = {
+            keys.STABLE_AT: record.stable_at,
+            keys.REJECTED_AT: record.rejected_at,
+            keys.TRIES: str(record.tries),
+        }
         if any(key in known and known[key] != value for key, value in facts.items()):
             actions.append(PatchRecord(record.ref, facts))
     return tuple(actions)
 
 
 def _facts(rs: ReplicaSet) -> dict[str, str]:
+    if rs.role is Role.CANARY:
+        return {keys.TRIES: rs.annotations.get(keys.RELEASE, "").rpartition("-")[2] or "1"}
     if rs.role is Role.STABLE and keys.STABLE_AT in rs.annotations:
         return {keys.STABLE_AT: rs.annotations[keys.STABLE_AT]}
     if rs.role is Role.REJECTED and keys.REJECTED_AT in rs.annotations:
