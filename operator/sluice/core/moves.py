@@ -7,7 +7,7 @@ again before the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from sluice.core import keys, story, times
 from sluice.core.events import command, old_side
@@ -60,6 +60,16 @@ def deployments(situation: Situation) -> Owner:
 def labels(situation: Situation) -> dict[str, str]:
     """The labels by which everything of a Rollout is found."""
     return {keys.ROLLOUT_LABEL: situation.observed.rollout.ref.name}
+
+
+def birth_labels(
+    situation: Situation, template: Mapping[str, Any], pod_hash: str
+) -> dict[str, str]:
+    """The labels of a new ReplicaSet: those of its template, too, because a Deployment lets go of
+    a ReplicaSet that its selector does not match.
+    """
+    own = (template.get("metadata") or {}).get("labels") or {}
+    return {**own, keys.HASH_LABEL: pod_hash, **labels(situation)}
 
 
 def free_pod_hash(situation: Situation, wanted: str) -> str:
@@ -145,7 +155,7 @@ def _start(situation: Situation) -> Actions:
             template=deployment.template,
             selector=deployment.selector,
             min_ready_seconds=deployment.min_ready_seconds,
-            labels=labels(situation),
+            labels=birth_labels(situation, deployment.template, pod_hash),
             annotations=annotations,
         ),
     )

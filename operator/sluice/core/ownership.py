@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sluice.core import keys, times
-from sluice.core.moves import CLEARED, deployments, free_pod_hash, labels, ours
+from sluice.core.moves import CLEARED, birth_labels, deployments, free_pod_hash, labels, ours
 from sluice.core.objects import Deployment, Record, ReplicaSet, Role
 from sluice.core.plan import Action, CreateReplicaSet, PatchDeployment, PatchReplicaSet
 from sluice.core.situation import Situation
@@ -75,7 +75,7 @@ def restore_stable(situation: Situation) -> tuple[Action, ...]:
             template=record.template,
             selector=deployment.selector,
             min_ready_seconds=deployment.min_ready_seconds,
-            labels=labels(situation),
+            labels=birth_labels(situation, record.template, pod_hash),
             annotations={
                 keys.ROLE: Role.STABLE,
                 keys.STABLE_AT: record.stable_at or times.stamp(situation.now),

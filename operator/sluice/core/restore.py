@@ -35,6 +35,8 @@ _MARKS: Changes = {
             keys.RELEASE,
             keys.RELEASE_STARTED,
             keys.REASON,
+            # The Deployment controller copies the Deployment's annotations.
+            keys.FORMER_DEADLINE,
         )
     ),
 }

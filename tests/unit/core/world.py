@@ -79,7 +79,7 @@ class World:
         )  # fmt: skip
         first = ReplicaSet(
             self.ref("web-aaaa"), START, self.deployment.ref.uid, self.replicas, body,
-            template_hash(body), labels={keys.HASH_LABEL: "aaaa"},
+            template_hash(body), labels={"app": "web", keys.HASH_LABEL: "aaaa"},
             annotations={keys.REVISION: "1"}, status_replicas=self.replicas,
             ready_replicas=self.replicas, status_available=self.replicas,
         )  # fmt: skip
@@ -303,6 +303,8 @@ class World:
         deployment = self.deployment
         if deployment is not None and deployment.paused:
             owned = [rs for rs in self.replica_sets.values() if rs.owner_uid == deployment.ref.uid]
+            for rs in owned:
+                assert rs.labels.get("app") == "web", "the selector does not match: let go"
             active = [rs for rs in owned if rs.replicas] or owned[-1:]
             assert len(active) <= 1, "rule of one"
             for rs in active:
