@@ -83,7 +83,7 @@ class Reconciler:
         try:
             again_at = await self._apply(key, rollout, plan, memory)
         except Denied as denied:
-            return await self._refused(observed, denied, memory)
+            return await self._refused(key, observed, denied, memory)
         memory.fresh = False
         if plan.status is not None:
             memory.pods_of, memory.pods_every_seconds = plan.pods_of, plan.pods_every_seconds
@@ -152,9 +152,11 @@ class Reconciler:
         memory.untold.clear()
         return None
 
-    async def _refused(self, observed: Observed, denied: Denied, memory: _Memory) -> Outcome:
+    async def _refused(
+        self, key: Key, observed: Observed, denied: Denied, memory: _Memory
+    ) -> Outcome:
         """Somebody has to change something: say what, and look again now and then."""
-        log.warning("%s: %s", observed.rollout.ref.name, denied)
+        log.warning("%s: %s", key, denied)
         memory.fresh = True
         status = display.simple(observed, Phase.STALLED, str(denied), "Refused")
         rollout = observed.rollout
