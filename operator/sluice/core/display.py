@@ -96,7 +96,7 @@ def _stable(situation: Situation) -> Mapping[str, Any] | None:
         "hash": stable.pod_hash,
         "revision": stable.revision,
         "replicas": situation.replicas,
-        "available": available(stable),
+        "available": stable.shown_available,
     }
 
 
@@ -108,9 +108,11 @@ def _release(situation: Situation) -> Mapping[str, Any] | None:
         "id": situation.release,
         "hash": side.pod_hash,
         "images": _images(side.template),
-        "weight": sizing.actual_weight(available(side), available(situation.stable)),
+        "weight": sizing.actual_weight(
+            side.shown_available, situation.stable.shown_available if situation.stable else 0
+        ),
         "canaryReplicas": side.replicas,
-        "canaryAvailable": available(side),
+        "canaryAvailable": side.shown_available,
         "startedAt": side.annotations.get(keys.RELEASE_STARTED),
     }
     if situation.canary is not None:

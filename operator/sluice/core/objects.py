@@ -112,6 +112,11 @@ class ReplicaSet:
         return self.status_available if self.observed_generation >= self.generation else 0
 
     @property
+    def shown_available(self) -> int:
+        """Available pods for people to read: the last count, though it may be a moment old."""
+        return min(self.status_available, self.replicas)
+
+    @property
     def role(self) -> Role | None:
         """The role written on it; None for a ReplicaSet that Sluice has not met yet."""
         value = self.annotations.get(keys.ROLE)

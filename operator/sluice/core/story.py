@@ -10,7 +10,6 @@ from typing import Final
 
 from sluice.core import keys
 from sluice.core.events import (
-    available,
     command,
     deadline,
     first_reading_at,
@@ -52,8 +51,12 @@ def _at(until: datetime | None) -> str:
 
 def _pods(situation: Situation) -> str:
     rising = situation.rising or situation.heir
-    have, want = available(rising), situation.wanted
+    have, want = rising.shown_available if rising else 0, situation.wanted
     return f"{have} of {want} pods available"
+
+
+def _serving(situation: Situation) -> int:
+    return situation.stable.shown_available if situation.stable else 0
 
 
 def _trouble(situation: Situation) -> str:
@@ -132,7 +135,7 @@ def _known(situation: Situation) -> str:
 
 
 def _unchanged(situation: Situation) -> str:
-    have, want = available(situation.stable), situation.replicas
+    have, want = _serving(situation), situation.replicas
     return f"{revision_of(situation)}: {have} of {want} pods available"
 
 
@@ -152,7 +155,7 @@ def _new_template(situation: Situation) -> str:
 
 def _otherwise(situation: Situation) -> str:
     left = sum(rs.status_replicas for rs in situation.leavers)
-    have, want = available(situation.stable), situation.replicas
+    have, want = _serving(situation), situation.replicas
     return f"{revision_of(situation)}: {have} of {want} pods available, {left} old pods left"
 
 
