@@ -13,6 +13,9 @@ import yaml
 from stage.cluster import CONTEXT, PROMETHEUS_URL
 
 LOG_LINES: Final = 60
+LINE_LENGTH: Final = 400
+# Port 0: any free one, several run side by side.
+OPTIONS: Final = ("--context", CONTEXT, "--port", "0")
 OPERATOR_FOLDER: Final = Path(__file__).resolve().parents[2] / "operator"
 
 
@@ -39,7 +42,6 @@ class LocalOperator:
             **os.environ,
             "PYTHONPATH": str(OPERATOR_FOLDER),
             "SLUICE_CONFIG": str(self._config),
-            "SLUICE_KUBE_CONTEXT": CONTEXT,
         }
         if exit_after_writes is not None:
             environment["SLUICE_TEST_EXIT_AFTER_WRITES"] = str(exit_after_writes)
@@ -47,7 +49,7 @@ class LocalOperator:
             log.write(f"--- life {self.lives}, {exit_after_writes=}\n".encode())
             log.flush()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sluice", "--namespace", self.namespace],
+                [sys.executable, "-m", "sluice", "--namespace", self.namespace, *OPTIONS],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -79,4 +81,5 @@ class LocalOperator:
     def log_tail(self) -> str:
         """The last lines that it wrote, of all its lives."""
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        return "\n".join([f"--- Operator on this machine, life {self.lives}", *lines[-LOG_LINES:]])
+        last = [line[:LINE_LENGTH] for line in lines[-LOG_LINES:]]
+        return "\n".join([f"--- Operator on this machine, life {self.lives}", *last])

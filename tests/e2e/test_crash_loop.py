@@ -24,7 +24,7 @@ def test_crash_loop_is_rolled_back_at_the_third_restart(new_story: Callable[...,
 
     # When v4 comes, which ends with an error at its start
     typed_at = story.set_env(VERSION="v4", CRASH="start")
-    decided = story.until("RollingBack", timeout_seconds=150, since=typed_at)
+    decided = story.until("RollingBack", "RolledBack", timeout_seconds=150, since=typed_at)
 
     # Then the release is rolled back within 15 s of the third restart
     canaries = made(story, "v4")

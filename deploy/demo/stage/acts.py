@@ -15,7 +15,16 @@ from stage.story import COMMAND, Moment, Story
 from stage.traffic import Traffic, answered_by, failed, lost
 from stage.watching import PodSeen, fewest
 
-DECIDED = ("Promoting", "RollingBack")
+PROMOTED = "promoted"
+ROLLED_BACK = "rolled back"
+# A decision shows in its first phase, or, when all is done within a moment, in the last.
+DECISIONS = {
+    "Promoting": PROMOTED,
+    "Healthy": PROMOTED,
+    "RollingBack": ROLLED_BACK,
+    "RolledBack": ROLLED_BACK,
+}
+AT_REST = ("Healthy", "RolledBack")
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Act:
 class Result:
     """What an act was seen to do. Times are seconds after the command was typed.
 
-    `decided` is the phase that the decision led to; `decided_seconds` is None when none was seen.
+    `decided` is PROMOTED, ROLLED_BACK or empty; `decided_seconds` is None when it is empty.
     `served`, `failed` and `lost` count requests: those that the act's version answered, and those
     of any version that were answered with a 5xx or not at all.
     """
@@ -139,13 +148,26 @@ def _wait(condition: Callable[[], bool], timeout_seconds: float, narrator: Narra
 def _ended(story: Story, act: Act, typed_at: float) -> bool:
     """Whether the act's release was seen, is over, and the right version alone has pods."""
     moments = story.moments(since=typed_at)
-    if not any(moment.phase in DECIDED for moment in moments):
+    if decision_of(moments) is None:
         return False
     if moments[-1].phase != act.phase_after:
         return False
     if story.stable_version() != act.stable_after:
         return False
     return len(story.pods(act.stable_after)) == len(story.pods()) > 0
+
+
+def decision_of(moments: list[Moment]) -> Moment | None:
+    """The first status that shows a decision; None before it.
+
+    The phases at the beginning are those of the rest before the act.
+    """
+    moved = False
+    for moment in moments:
+        if moment.phase in DECISIONS and (moved or moment.phase not in AT_REST):
+            return moment
+        moved = moved or (moment.phase != "" and moment.phase not in AT_REST)
+    return None
 
 
 def _measure(story: Story, result: Result, before: Traffic) -> None:
@@ -160,11 +182,11 @@ def _measure(story: Story, result: Result, before: Traffic) -> None:
     result.pods_created = len(result.pods)
     result.fewest_ready = fewest(story.endpoints(), result.typed_at, result.done_at)
     result.moments = story.moments(since=result.typed_at)
-    decided = [moment for moment in result.moments if moment.phase in DECIDED]
+    decided = decision_of(result.moments)
     if decided:
-        result.decided = decided[0].phase
-        result.decided_seconds = decided[0].at - result.typed_at
-        result.message = decided[0].message
+        result.decided = DECISIONS[decided.phase]
+        result.decided_seconds = decided.at - result.typed_at
+        result.message = decided.message
 
 
 def _traffic_after(story: Story, instant: float) -> Traffic:
@@ -186,9 +208,9 @@ def _judge(result: Result) -> list[str]:
         problems.append(f"{result.lost} requests were lost ({', '.join(kinds)})")
     if result.failed and not act.serves_errors:
         problems.append(f"{result.failed} requests were answered with an error")
-    wanted = "Promoting" if act.phase_after == "Healthy" else "RollingBack"
+    wanted = DECISIONS[act.phase_after]
     if result.decided != wanted:
-        problems.append(f"the first decision was {result.decided or 'none'}, not {wanted}")
+        problems.append(f"it was {result.decided or 'not decided'}, not {wanted}")
     if result.fewest_ready < 1:
         problems.append("the Service had no ready pod for a moment")
     strangers = [pod.name for pod in result.pods if pod.hash != _hash_of_act(result)]
