@@ -205,6 +205,8 @@ class _Life:
             kopf.operator(
                 registry=self._registry(session),
                 settings=_settings(),
+                # Else Kopf asks the system for the name of its user, and in a container none is.
+                identity="sluice",  # type: ignore[arg-type]  # the NewType is private
                 clusterwide=self.namespace is None,
                 namespaces=[self.namespace] if self.namespace else [],
                 stop_flag=self._stop,
