@@ -12,6 +12,7 @@ from sluice.core.moves import CLEARED, anchor_owner, record_labels
 from sluice.core.objects import Deployment, Observed, ReplicaSet, Role
 from sluice.core.ownership import gate_patch
 from sluice.core.plan import Action, CreateRecord, PatchReplicaSet
+from sluice.core.templates import without_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def adopt(observed: Observed, deployment: Deployment) -> tuple[Action, ...] | Wa
                 labels=record_labels(rollout, running.template_hash),
                 annotations={keys.POD_HASH: running.pod_hash, keys.STABLE_AT: stable_at},
                 owner=owner,
-                data={"template": running.template},
+                data={"template": without_hash(running.template)},
             )
         )
     for other in _living(observed):

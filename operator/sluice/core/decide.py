@@ -92,9 +92,11 @@ def _give_back(observed: Observed, deployment: Deployment) -> Plan:
     policy = observed.rollout.policy or Policy(target=deployment.ref.name)
     uid = observed.anchor.ref.uid if observed.anchor else ""
     steps = restore.restore(Situation(observed, deployment, policy, uid))
-    if steps:
-        return Plan(steps, again_at=observed.now)
-    return Plan(again_at=observed.now + _WAIT)
+    if not steps:
+        return Plan(again_at=observed.now + _WAIT)
+    does = sorted({type(action).__name__ for action in steps})
+    decision = Decision("give the Deployment back", ", ".join(does))
+    return Plan(steps, decision=decision, again_at=observed.now)
 
 
 def _prepare(observed: Observed, deployment: Deployment) -> Plan | None:

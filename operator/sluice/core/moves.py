@@ -25,6 +25,7 @@ from sluice.core.release_data import ReleaseData
 from sluice.core.situation import Situation
 from sluice.core.sizing import canary_size
 from sluice.core.table import Event, Move
+from sluice.core.templates import without_hash
 
 Actions = tuple[Action, ...]
 
@@ -102,7 +103,7 @@ def new_record(
         labels=record_labels(rollout, template_hash),
         annotations={keys.POD_HASH: pod_hash, **annotations},
         owner=ours(situation),
-        data={"template": template},
+        data={"template": without_hash(template)},
     )
 
 

@@ -23,7 +23,7 @@ from sluice.core.plan import (
     PatchRollout,
 )
 from sluice.core.situation import Situation
-from sluice.core.templates import normalise
+from sluice.core.templates import normalise, without_hash
 
 _MARKS: Changes = {
     **CLEARED,
@@ -121,7 +121,7 @@ def _put_template_back(situation: Situation) -> tuple[Action, ...] | None:
     source = situation.stable or stable_record(situation.observed.records)
     if source is None or normalise(source.template) == normalise(situation.deployment.template):
         return None
-    return (PatchDeployment(situation.deployment.ref, template=source.template),)
+    return (PatchDeployment(situation.deployment.ref, template=without_hash(source.template)),)
 
 
 def _give_history_back(situation: Situation) -> tuple[Action, ...] | None:

@@ -53,6 +53,13 @@ def normalise(template: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, "metadata": metadata} if metadata else plain
 
 
+def without_hash(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The template as a Deployment has it: without the label that ReplicaSets add."""
+    metadata = dict(template.get("metadata") or {})
+    labels = {k: v for k, v in (metadata.get("labels") or {}).items() if k != HASH_LABEL}
+    return {**template, "metadata": {**metadata, "labels": labels}}
+
+
 def template_hash(template: Mapping[str, Any]) -> str:
     """Ten characters, the same for semantically equal templates and fit for a label and a name."""
     text = json.dumps(normalise(template), sort_keys=True, separators=(",", ":"))

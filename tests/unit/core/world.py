@@ -43,6 +43,12 @@ def template(image: str) -> dict[str, Any]:
     }
 
 
+def hashed(body: Any, pod_hash: str) -> dict[str, Any]:
+    """The template as a ReplicaSet has it."""
+    labels = {**body["metadata"]["labels"], keys.HASH_LABEL: pod_hash}
+    return {**body, "metadata": {"labels": labels}}
+
+
 @dataclass
 class World:
     """The objects, the time, and what has been done."""
@@ -78,7 +84,7 @@ class World:
             available_replicas=self.replicas,
         )  # fmt: skip
         first = ReplicaSet(
-            self.ref("web-aaaa"), START, self.deployment.ref.uid, self.replicas, body,
+            self.ref("web-aaaa"), START, self.deployment.ref.uid, self.replicas, hashed(body, "aaaa"),
             template_hash(body), labels={"app": "web", keys.HASH_LABEL: "aaaa"},
             annotations={keys.REVISION: "1"}, status_replicas=self.replicas,
             ready_replicas=self.replicas, status_available=self.replicas,
@@ -185,7 +191,12 @@ class World:
 
     def by_image(self, image: str) -> ReplicaSet | None:
         return next(
-            (rs for rs in self.replica_sets.values() if rs.template == template(image)), None
+            (
+                rs
+                for rs in self.replica_sets.values()
+                if rs.template["spec"] == template(image)["spec"]
+            ),
+            None,
         )
 
     def serving(self) -> int:
@@ -248,8 +259,8 @@ class World:
     def _create(self, action: CreateReplicaSet) -> None:
         assert action.name not in self.replica_sets, "already exists"
         self.replica_sets[action.name] = ReplicaSet(
-            self.ref(action.name), self.now, action.owner.uid, action.replicas, action.template,
-            template_hash(action.template),
+            self.ref(action.name), self.now, action.owner.uid, action.replicas,
+            hashed(action.template, action.pod_hash), template_hash(action.template),
             labels={**action.labels, keys.HASH_LABEL: action.pod_hash},
             annotations=dict(action.annotations),
         )  # fmt: skip
