@@ -85,7 +85,8 @@ class World:
         )  # fmt: skip
         first = ReplicaSet(
             self.ref("web-aaaa"), START, self.deployment.ref.uid, self.replicas,
-            hashed(body, "aaaa"), template_hash(body), labels={"app": "web", keys.HASH_LABEL: "aaaa"},
+            hashed(body, "aaaa"), template_hash(body),
+            labels={"app": "web", keys.HASH_LABEL: "aaaa"},
             annotations={keys.REVISION: "1"}, status_replicas=self.replicas,
             ready_replicas=self.replicas, status_available=self.replicas,
         )  # fmt: skip
