@@ -65,11 +65,15 @@ class Access:
         return context
 
 
+class NoAccess(ConnectionError):
+    """There is neither a pod's service account nor a usable kubeconfig."""
+
+
 async def load(context: str | None = None) -> Access:
     """Access from the pod's service account, or from a kubeconfig where a context is given.
 
     Outside a cluster and without a context the kubeconfig's current context is taken. Raises
-    `kubernetes.aio.config.ConfigException` where there is neither.
+    NoAccess.
     """
     # Here and not on top: half a second of imports that tests and `--help` do without.
     from kubernetes.aio import config as loaders  # noqa: PLC0415
@@ -77,8 +81,11 @@ async def load(context: str | None = None) -> Access:
 
     config: Any = loaders  # untyped
     configuration = Configuration()
-    if context is None and os.environ.get(IN_CLUSTER_VARIABLE):
-        config.load_incluster_config(client_configuration=configuration)
-    else:
-        await config.load_kube_config(context=context, client_configuration=configuration)
+    try:
+        if context is None and os.environ.get(IN_CLUSTER_VARIABLE):
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            await config.load_kube_config(context=context, client_configuration=configuration)
+    except config.ConfigException as error:
+        raise NoAccess(f"no access to a Kubernetes API: {error}") from error
     return Access(configuration)

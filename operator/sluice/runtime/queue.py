@@ -52,6 +52,8 @@ K = TypeVar("K", bound=Hashable)
 
 # While a key fails, events bring it back no sooner than this: its own writes cause events, too.
 FAILING_PAUSE_SECONDS = 1.0
+# What is due within this is due: a timer may go off a rounding error too early.
+_TICK_SECONDS = 1e-3
 
 
 class WorkQueue(Generic[K]):
@@ -146,7 +148,7 @@ class WorkQueue(Generic[K]):
             when, _, key = self._heap[0]
             if self._due.get(key) != when or key in self._running:
                 heapq.heappop(self._heap)
-            elif (seconds := when - _now()) > 0:
+            elif (seconds := when - _now()) > _TICK_SECONDS:
                 return seconds
             else:
                 heapq.heappop(self._heap)
