@@ -19,7 +19,8 @@ CACHE_ROOT=${XDG_CACHE_HOME:-$HOME/.cache}/sluice-cluster
 CACHE=$CACHE_ROOT/$KUBERNETES
 TOOLS=$CACHE/bin              # kubectl and kind
 PROGRAMS=$CACHE/programs      # whatever was compiled; never on the PATH, where its containerd would shadow Docker's
-export PATH=$TOOLS:$PATH
+UV_HOME=$CACHE_ROOT/uv        # only where uv is not installed
+export PATH=$TOOLS:$PATH:$UV_HOME/bin
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s\n' "$*" >&2; exit 1; }
