@@ -17,7 +17,7 @@ import requests
 
 from e2e.local_operator import LocalOperator
 from stage import manifests
-from stage.cluster import Cluster, KubectlFailed, WrongCluster, path_of
+from stage.cluster import SYSTEM, Cluster, KubectlFailed, WrongCluster, kubectl, path_of
 from stage.story import Story
 
 FAILED: Final = pytest.StashKey[bool]()
@@ -62,8 +62,18 @@ def cluster() -> Iterator[Cluster]:
         found = Cluster()
     except WrongCluster as error:
         pytest.exit(str(error), returncode=2)
+    leave_solo_namespaces_alone(found)
     yield found
     found.close()
+
+
+def leave_solo_namespaces_alone(cluster: Cluster) -> None:
+    """Tell the operator in the cluster to serve no `solo-` namespace; nothing where it knows."""
+    found = cluster.find("deployments", SYSTEM, "sluice")
+    if found is None:
+        pytest.exit("There is no operator in the cluster: `make deploy` brings it.", returncode=2)
+    kubectl("-n", SYSTEM, "set", "env", "deployment/sluice", "SLUICE_IGNORE_NAMESPACES=solo-*")
+    kubectl("-n", SYSTEM, "rollout", "status", "deployment/sluice", "--timeout=90s")
 
 
 @pytest.fixture
