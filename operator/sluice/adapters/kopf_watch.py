@@ -280,6 +280,8 @@ def quieten() -> None:
     """Let Kopf speak of trouble only: it has a line for every event."""
     logging.getLogger("kopf.objects").setLevel(logging.ERROR)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It warns that it leaves signals alone, which is what it shall do.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
 def _call(loop: asyncio.AbstractEventLoop, what: Callable[..., None], *args: Any) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
+from sluice.adapters.lenient import map_of, maps_of, text_of, texts_of
 from sluice.core.keys import FIELD_MANAGER
 from sluice.core.objects import JsonMap
 
@@ -24,8 +25,7 @@ def deadline_has_owner(raw: JsonMap) -> bool:
     """
     if _in_last_applied(raw):
         return True
-    spec = raw.get("spec") or {}
-    wished = spec.get(_FIELD) not in (None, _DEFAULT_SECONDS)
+    wished = map_of(raw, "spec").get(_FIELD) not in (None, _DEFAULT_SECONDS)
     return any(
         operation == "Apply" or wished
         for manager, operation in _owners(raw)
@@ -35,16 +35,16 @@ def deadline_has_owner(raw: JsonMap) -> bool:
 
 def _owners(raw: JsonMap) -> Iterator[tuple[str, str]]:
     """Manager and operation of every entry of managedFields that has the field."""
-    for entry in (raw.get("metadata") or {}).get("managedFields") or ():
-        fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
-        if not entry.get("subresource") and f"f:{_FIELD}" in (fields.get("f:spec") or {}):
-            yield str(entry.get("manager", "")), str(entry.get("operation", ""))
+    for entry in maps_of(map_of(raw, "metadata"), "managedFields"):
+        owned = map_of(map_of(entry, "fieldsV1"), "f:spec")
+        if f"f:{_FIELD}" in owned and not entry.get("subresource"):
+            yield text_of(entry, "manager"), text_of(entry, "operation")
 
 
 def _in_last_applied(raw: JsonMap) -> bool:
-    annotations = (raw.get("metadata") or {}).get("annotations") or {}
+    copy = texts_of(map_of(raw, "metadata"), "annotations").get(LAST_APPLIED, "{}")
     try:
-        manifest = json.loads(annotations.get(LAST_APPLIED, "{}"))
-        return _FIELD in (manifest.get("spec") or {})
-    except (ValueError, AttributeError, TypeError):
+        manifest = json.loads(copy)
+    except ValueError:
         return False
+    return isinstance(manifest, dict) and _FIELD in map_of(manifest, "spec")

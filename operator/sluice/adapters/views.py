@@ -7,10 +7,11 @@ out reads as its default. Only the fields that decisions need are kept, the rest
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from sluice.adapters.lenient import int_of, map_of, maps_of, names_of, text_of, texts_of
 from sluice.adapters.ownership import LAST_APPLIED, deadline_has_owner
 from sluice.api.convert import InvalidSpec, policy_of
 from sluice.core import keys
@@ -57,94 +58,94 @@ class TemplateHashes:
 
 def ref(raw: JsonMap) -> Ref:
     """Which object in which state."""
-    meta = _map(raw, "metadata")
+    meta = map_of(raw, "metadata")
     return Ref(
-        name=str(meta.get("name", "")),
-        uid=str(meta.get("uid", "")),
-        resource_version=str(meta.get("resourceVersion", "")),
+        name=text_of(meta, "name"),
+        uid=text_of(meta, "uid"),
+        resource_version=text_of(meta, "resourceVersion"),
     )
 
 
 def rollout(raw: JsonMap) -> Rollout:
     """The Rollout; a spec that cannot be used becomes problems, never an error."""
-    meta, spec = _map(raw, "metadata"), _map(raw, "spec")
+    meta, spec = map_of(raw, "metadata"), map_of(raw, "spec")
     policy, problems = _policy(spec)
     return Rollout(
         ref=ref(raw),
-        namespace=str(meta.get("namespace", "")),
-        generation=_int(meta, "generation"),
+        namespace=text_of(meta, "namespace"),
+        generation=int_of(meta, "generation"),
         created=_time(meta.get("creationTimestamp")),
         policy=policy,
-        target=str(_map(spec, "targetRef").get("name", "")),
+        target=text_of(map_of(spec, "targetRef"), "name"),
         problems=problems,
-        annotations=_map(meta, "annotations"),
-        finalizers=tuple(_list(meta, "finalizers")),
+        annotations=texts_of(meta, "annotations"),
+        finalizers=names_of(meta, "finalizers"),
         deleting=bool(meta.get("deletionTimestamp")),
-        status=_map(raw, "status"),
+        status=map_of(raw, "status"),
     )
 
 
 def deployment(raw: JsonMap, hashes: TemplateHashes) -> Deployment:
     """The Deployment. `max_unavailable` follows Kubernetes' rounding, see `max_unavailable_of`."""
-    meta, spec, status = _map(raw, "metadata"), _map(raw, "spec"), _map(raw, "status")
-    template, generation = _map(spec, "template"), _int(meta, "generation")
+    meta, spec, status = map_of(raw, "metadata"), map_of(raw, "spec"), map_of(raw, "status")
+    template, generation = map_of(spec, "template"), int_of(meta, "generation")
     return Deployment(
         ref=ref(raw),
         generation=generation,
-        observed_generation=_int(status, "observedGeneration"),
-        replicas=_int(spec, "replicas", 1),
+        observed_generation=int_of(status, "observedGeneration"),
+        replicas=int_of(spec, "replicas", 1),
         paused=bool(spec.get("paused")),
         template=template,
-        template_hash=hashes.of(str(meta.get("uid", "")), generation, template),
-        selector=_map(spec, "selector"),
-        labels=_map(meta, "labels"),
+        template_hash=hashes.of(text_of(meta, "uid"), generation, template),
+        selector=map_of(spec, "selector"),
+        labels=texts_of(meta, "labels"),
         annotations=_annotations(meta),
         progress_deadline_seconds=spec.get("progressDeadlineSeconds"),
         deadline_has_owner=deadline_has_owner(raw),
-        min_ready_seconds=_int(spec, "minReadySeconds"),
+        min_ready_seconds=int_of(spec, "minReadySeconds"),
         max_unavailable=max_unavailable_of(spec),
-        revision_history_limit=_int(spec, "revisionHistoryLimit", 10),
-        strategy=str(_map(spec, "strategy").get("type", "RollingUpdate")),
-        updated_replicas=_int(status, "updatedReplicas"),
-        status_replicas=_int(status, "replicas"),
-        available_replicas=_int(status, "availableReplicas"),
+        revision_history_limit=int_of(spec, "revisionHistoryLimit", 10),
+        strategy=text_of(map_of(spec, "strategy"), "type", "RollingUpdate"),
+        updated_replicas=int_of(status, "updatedReplicas"),
+        status_replicas=int_of(status, "replicas"),
+        available_replicas=int_of(status, "availableReplicas"),
         deleting=bool(meta.get("deletionTimestamp")),
     )
 
 
 def replica_set(raw: JsonMap, hashes: TemplateHashes) -> ReplicaSet:
     """The ReplicaSet."""
-    meta, spec, status = _map(raw, "metadata"), _map(raw, "spec"), _map(raw, "status")
-    template, generation = _map(spec, "template"), _int(meta, "generation")
+    meta, spec, status = map_of(raw, "metadata"), map_of(raw, "spec"), map_of(raw, "status")
+    template, generation = map_of(spec, "template"), int_of(meta, "generation")
     return ReplicaSet(
         ref=ref(raw),
         created=_time(meta.get("creationTimestamp")),
         owner_uid=_controller(meta),
-        replicas=_int(spec, "replicas", 1),
+        replicas=int_of(spec, "replicas", 1),
         template=template,
-        template_hash=hashes.of(str(meta.get("uid", "")), generation, template),
-        labels=_map(meta, "labels"),
-        annotations=_map(meta, "annotations"),
-        min_ready_seconds=_int(spec, "minReadySeconds"),
+        template_hash=hashes.of(text_of(meta, "uid"), generation, template),
+        labels=texts_of(meta, "labels"),
+        annotations=texts_of(meta, "annotations"),
+        min_ready_seconds=int_of(spec, "minReadySeconds"),
         generation=generation,
-        observed_generation=_int(status, "observedGeneration"),
-        status_replicas=_int(status, "replicas"),
-        ready_replicas=_int(status, "readyReplicas"),
-        status_available=_int(status, "availableReplicas"),
+        observed_generation=int_of(status, "observedGeneration"),
+        status_replicas=int_of(status, "replicas"),
+        ready_replicas=int_of(status, "readyReplicas"),
+        status_available=int_of(status, "availableReplicas"),
         deleting=bool(meta.get("deletionTimestamp")),
     )
 
 
 def record(raw: JsonMap) -> Record:
     """The ControllerRevision that keeps one template."""
-    meta = _map(raw, "metadata")
-    labels, annotations = _map(meta, "labels"), _map(meta, "annotations")
+    meta = map_of(raw, "metadata")
+    labels, annotations = texts_of(meta, "labels"), texts_of(meta, "annotations")
     tries = str(annotations.get(keys.TRIES, ""))
     return Record(
         ref=ref(raw),
         template_hash=str(labels.get(keys.TEMPLATE_LABEL, "")),
         pod_hash=str(annotations.get(keys.POD_HASH, "")),
-        template=_map(_map(raw, "data"), "template"),
+        template=map_of(map_of(raw, "data"), "template"),
         owner_uid=_controller(meta),
         stable_at=annotations.get(keys.STABLE_AT),
         rejected_at=annotations.get(keys.REJECTED_AT),
@@ -155,29 +156,29 @@ def record(raw: JsonMap) -> Record:
 
 def anchor(raw: JsonMap) -> Anchor:
     """The ControllerRevision that owns what belongs to the Rollout."""
-    annotations = _map(_map(raw, "metadata"), "annotations")
+    annotations = texts_of(map_of(raw, "metadata"), "annotations")
     return Anchor(ref=ref(raw), deployment_uid=str(annotations.get(keys.DEPLOYMENT_UID, "")))
 
 
 def pod(raw: JsonMap) -> Pod:
     """The pod; init containers come first among its containers."""
-    meta, status = _map(raw, "metadata"), _map(raw, "status")
-    conditions = {c.get("type"): c for c in _list(status, "conditions")}
+    meta, status = map_of(raw, "metadata"), map_of(raw, "status")
+    conditions = {text_of(c, "type"): c for c in maps_of(status, "conditions")}
     scheduled = conditions.get("PodScheduled", {})
     unschedulable = scheduled.get("status") == "False" and scheduled.get("reason") == (
         "Unschedulable"
     )
     return Pod(
-        name=str(meta.get("name", "")),
-        pod_hash=str(_map(meta, "labels").get(keys.HASH_LABEL, "")),
-        phase=str(status.get("phase", "Pending")),
+        name=text_of(meta, "name"),
+        pod_hash=texts_of(meta, "labels").get(keys.HASH_LABEL, ""),
+        phase=text_of(status, "phase", "Pending"),
         ready=conditions.get("Ready", {}).get("status") == "True",
         deleting=bool(meta.get("deletionTimestamp")),
-        unschedulable=str(scheduled.get("message", "")) if unschedulable else "",
+        unschedulable=text_of(scheduled, "message") if unschedulable else "",
         containers=tuple(
             _container(raw_state)
             for part in ("initContainerStatuses", "containerStatuses")
-            for raw_state in _list(status, part)
+            for raw_state in maps_of(status, part)
         ),
     )
 
@@ -188,10 +189,10 @@ def max_unavailable_of(spec: JsonMap) -> int:
     As ResolveFenceposts in k8s.io/kubernetes/pkg/controller/deployment/util: a percentage of
     maxUnavailable is rounded down, one of maxSurge up; both 0 makes 1; never above replicas.
     """
-    strategy, replicas = _map(spec, "strategy"), _int(spec, "replicas", 1)
+    strategy, replicas = map_of(spec, "strategy"), int_of(spec, "replicas", 1)
     if strategy.get("type", "RollingUpdate") != "RollingUpdate" or replicas == 0:
         return 0
-    rolling = _map(strategy, "rollingUpdate")
+    rolling = map_of(strategy, "rollingUpdate")
     surge = _scaled(rolling.get("maxSurge", "25%"), replicas, up=True)
     unavailable = _scaled(rolling.get("maxUnavailable", "25%"), replicas, up=False)
     if surge == 0 and unavailable == 0:
@@ -218,46 +219,33 @@ def _policy(spec: JsonMap) -> tuple[Policy | None, tuple[str, ...]]:
 
 
 def _container(raw: JsonMap) -> Container:
-    waiting = _map(_map(raw, "state"), "waiting")
-    ended = _map(_map(raw, "lastState"), "terminated") or _map(_map(raw, "state"), "terminated")
+    state, last = map_of(raw, "state"), map_of(raw, "lastState")
+    waiting = map_of(state, "waiting")
+    ended = map_of(last, "terminated") or map_of(state, "terminated")
     return Container(
-        name=str(raw.get("name", "")),
-        restarts=_int(raw, "restartCount"),
-        waiting_reason=str(waiting.get("reason", "")),
-        waiting_message=str(waiting.get("message", "")),
+        name=text_of(raw, "name"),
+        restarts=int_of(raw, "restartCount"),
+        waiting_reason=text_of(waiting, "reason"),
+        waiting_message=text_of(waiting, "message"),
         last_exit_code=ended.get("exitCode"),
-        last_exit_reason=str(ended.get("reason", "")),
+        last_exit_reason=text_of(ended, "reason"),
     )
 
 
 def _controller(meta: JsonMap) -> str | None:
-    owners: Iterable[JsonMap] = _list(meta, "ownerReferences")
-    return next((str(owner.get("uid", "")) for owner in owners if owner.get("controller")), None)
+    owners = (owner for owner in maps_of(meta, "ownerReferences") if owner.get("controller"))
+    return next((text_of(owner, "uid") for owner in owners), None)
 
 
 def _annotations(meta: JsonMap) -> Mapping[str, str]:
     """Without kubectl's copy of the manifest, which may be larger than all the rest."""
-    annotations = _map(meta, "annotations")
+    annotations = texts_of(meta, "annotations")
     return {k: v for k, v in annotations.items() if k != LAST_APPLIED}
-
-
-def _map(raw: JsonMap, key: str) -> dict[str, Any]:
-    value = raw.get(key)
-    return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _list(raw: JsonMap, key: str) -> list[Any]:
-    value = raw.get(key)
-    return value if isinstance(value, list) else []
-
-
-def _int(raw: JsonMap, key: str, default: int = 0) -> int:
-    value = raw.get(key)
-    return value if isinstance(value, int) else default
 
 
 def _time(text: Any) -> datetime:
     try:
-        return datetime.fromisoformat(str(text))
+        found = datetime.fromisoformat(str(text))
     except ValueError:
         return _EPOCH
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
