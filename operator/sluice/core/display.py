@@ -123,7 +123,7 @@ def _release(situation: Situation) -> Mapping[str, Any] | None:
             {
                 "name": judgement.metric,
                 "verdict": judgement.verdict,
-                "canary": None if judgement.value is None else f"{judgement.value:.6g}",
+                "canary": None if judgement.value is None else f"{judgement.value:.4g}",
                 "message": judgement.sentence,
             }
             for judgement in situation.judgements

@@ -146,7 +146,8 @@ def _template_rejected(situation: Situation) -> str:
     reason = (bad.annotations.get(keys.REASON) if bad else None) or (
         record.reason if record else ""
     )
-    return f"rolled back to {revision_of(situation)}: {reason or 'the template was rejected'}"
+    said = reason or "it was rolled back before"
+    return f"{revision_of(situation)} serves; the Deployment's template is rejected: {said}"
 
 
 def _new_template(situation: Situation) -> str:

@@ -44,9 +44,9 @@ def judge(metric: Metric, reading: Known | Unknown, failures: int) -> Judgement:
     value = reading.value
     limit = _limit(metric, value)
     if limit is None:
-        sentence = f'metric "{metric.name}" is {value:.6g}, within {_range(metric)}'
+        sentence = f'metric "{metric.name}" is {value:.4g}, within {_range(metric)}'
         return Judgement(metric.name, Verdict.PASS, value, sentence)
-    sentence = f'metric "{metric.name}" is {value:.6g}, {limit}'
+    sentence = f'metric "{metric.name}" is {value:.4g}, {limit}'
     if metric.failure_limit:
         sentence += f" ({failures} in a row, {metric.failure_limit} accepted)"
     failed = failures > metric.failure_limit
