@@ -11,7 +11,6 @@ import math
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from errno import ECONNREFUSED
 from typing import Any, Final
 
 import requests
@@ -32,6 +31,32 @@ MOST_LOST: Final = 4 * WORKERS
 # The server and the HTTP client give up before the caller does, so that threads come back.
 _HTTP_SHARE: Final = 0.9
 _CONNECT_SECONDS: Final = 2.0
+
+# What the libraries raise, and what it means; the first that applies. To urllib3 a connection that
+# cannot be made is a kind of time-out, so those come later.
+_FAULTS: Final[tuple[tuple[tuple[type[BaseException], ...], Reason, str], ...]] = (
+    (
+        (requests.exceptions.SSLError, urllib3.exceptions.SSLError),
+        Reason.TLS,
+        "the TLS connection could not be made",
+    ),
+    ((ConnectionRefusedError,), Reason.REFUSED, "the connection was refused"),
+    (
+        (urllib3.exceptions.NewConnectionError,),
+        Reason.UNREACHABLE,
+        "the server could not be reached",
+    ),
+    (
+        (requests.Timeout, urllib3.exceptions.TimeoutError),
+        Reason.TIMEOUT,
+        "the server did not answer in time",
+    ),
+    (
+        (requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError),
+        Reason.UNREACHABLE,
+        "the connection broke",
+    ),
+)
 
 
 class PrometheusSources:
@@ -119,7 +144,7 @@ class _Server:
             requests.RequestException,
             urllib3.exceptions.HTTPError,
             # What the library raises where JSON is not what it expects.
-            KeyError,
+            LookupError,
             ValueError,
             TypeError,
         ) as error:
@@ -161,18 +186,11 @@ def unknown_of(error: Exception) -> Unknown:
         return _refused(str(error))
     if isinstance(error, TooLarge):
         return Unknown(Reason.MALFORMED, "the answer is too large for one value")
-    chain = list(_causes(error))
-    if _any(chain, requests.exceptions.SSLError, urllib3.exceptions.SSLError):
-        return Unknown(Reason.TLS, "the TLS connection could not be made")
-    if _any(chain, requests.Timeout, urllib3.exceptions.TimeoutError):
-        return Unknown(Reason.TIMEOUT, "the server did not answer in time")
-    if any(isinstance(cause, OSError) and cause.errno == ECONNREFUSED for cause in chain):
-        return Unknown(Reason.REFUSED, "the connection was refused")
-    if _any(chain, requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError):
-        return Unknown(Reason.UNREACHABLE, "the connection broke")
-    if isinstance(error, requests.JSONDecodeError) or not _any(
-        chain, requests.RequestException, urllib3.exceptions.HTTPError
-    ):
+    chain = tuple(_causes(error))
+    for kinds, reason, detail in _FAULTS:
+        if any(isinstance(cause, kinds) for cause in chain):
+            return Unknown(reason, detail)
+    if isinstance(error, LookupError | ValueError | TypeError):
         return Unknown(Reason.MALFORMED, "the answer is not that of a Prometheus")
     return Unknown(Reason.UNREACHABLE, "the server could not be reached")
 
@@ -212,10 +230,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield at
         inside = (at.__cause__, at.__context__, getattr(at, "reason", None), *at.args)
         todo += [cause for cause in inside if isinstance(cause, BaseException)]
-
-
-def _any(chain: Iterable[BaseException], *kinds: type[BaseException]) -> bool:
-    return any(isinstance(cause, kinds) for cause in chain)
 
 
 def _pool() -> ThreadPoolExecutor:

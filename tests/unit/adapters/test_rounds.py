@@ -1,0 +1,117 @@
+"""The board of rounds: one in flight for each Rollout, the newest answer kept."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from sluice.adapters.rounds import RoundBoard, Values
+from sluice.core.plan import Ask
+from sluice.core.readings import Known, Reason, Round, Unknown
+from sluice.ports import Key
+
+KEY = Key("ns", "web")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+class Source:
+    """Answers 1.0 to everything as soon as `go` is set."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, float]] = []
+        self.go = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def ask(
+        self, source: str, queries: tuple[tuple[str, str], ...], timeout_seconds: float
+    ) -> Values:
+        self.asked.append((source, timeout_seconds))
+        await self.go.wait()
+        if self.error:
+            raise self.error
+        return tuple((name, Known(1.0)) for name, _ in queries)
+
+
+class Board:
+    def __init__(self) -> None:
+        self.source = Source()
+        self.ready: list[Key] = []
+        self.heard: list[Round] = []
+        self.rounds = RoundBoard(self.source, Clock(), self.ready.append, heard=self.heard.append)
+
+    async def finish(self) -> None:
+        self.source.go.set()
+        await asyncio.sleep(0.01)
+        self.source.go.clear()
+
+
+def ask(tick: int, release: str = "r1") -> Ask:
+    return Ask(release, tick, "default", (("m", "up"),), 3.0)
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+async def test_a_round_is_kept_and_told_when_it_is_done(board: Board) -> None:
+    board.rounds.submit(KEY, ask(1))
+    await asyncio.sleep(0)
+    assert board.rounds.latest(KEY) is None
+    await board.finish()
+    expected = Round("r1", 1, NOW, (("m", Known(1.0)),))
+    assert board.rounds.latest(KEY) == expected
+    assert (board.ready, board.heard) == ([KEY], [expected])
+    assert board.source.asked == [("default", 3.0)]
+
+
+async def test_there_is_one_round_in_flight_for_each_rollout(board: Board) -> None:
+    board.rounds.submit(KEY, ask(1))
+    board.rounds.submit(KEY, ask(2))
+    board.rounds.submit(Key("ns", "other"), ask(1))
+    await board.finish()
+    assert len(board.source.asked) == 2
+
+
+async def test_a_round_that_is_answered_is_not_asked_again(board: Board) -> None:
+    board.rounds.submit(KEY, ask(1))
+    await board.finish()
+    board.rounds.submit(KEY, ask(1))
+    await board.finish()
+    assert len(board.source.asked) == 1
+    board.rounds.submit(KEY, ask(2))
+    await board.finish()
+    board.rounds.submit(KEY, ask(2, "r2"))
+    await board.finish()
+    assert len(board.source.asked) == 3
+
+
+async def test_what_is_forgotten_is_not_told(board: Board) -> None:
+    board.rounds.submit(KEY, ask(1))
+    await asyncio.sleep(0)
+    board.rounds.forget(KEY)
+    board.rounds.submit(KEY, ask(1, "r2"))
+    await board.finish()
+    latest = board.rounds.latest(KEY)
+    assert latest is not None
+    assert latest.release == "r2"
+    assert board.ready == [KEY]
+
+
+async def test_a_bug_in_a_source_looks_like_a_source_that_is_down(
+    board: Board, caplog: pytest.LogCaptureFixture
+) -> None:
+    board.source.error = ZeroDivisionError()
+    board.rounds.submit(KEY, ask(1))
+    await board.finish()
+    latest = board.rounds.latest(KEY)
+    assert latest is not None
+    [(_, value)] = latest.values
+    assert isinstance(value, Unknown)
+    assert value.reason is Reason.UNREACHABLE
+    assert "ns/web" in caplog.text
