@@ -66,7 +66,8 @@ def test_certain_failure_is_rolled_back_at_once(
 
     # Then it is rolled back within seconds, and the reason is the kubelet's
     assert decided.at - typed_at <= 30, story.tell()
-    assert reason in decided.message, decided.message
+    rolled_back = story.until("RolledBack", since=typed_at)
+    assert reason in rolled_back.message, rolled_back.message
 
 
 def test_progress_deadline_is_the_end_of_waiting(new_story: Callable[..., Story]) -> None:
@@ -81,4 +82,5 @@ def test_progress_deadline_is_the_end_of_waiting(new_story: Callable[..., Story]
     # Then it is rolled back after the deadline, not before, and the reason says so
     created_at = min(pod.seen_at for pod in made(story, "v4"))
     assert 7 <= decided.at - created_at <= 20, story.tell()
-    assert "8 s" in decided.message or "8s" in decided.message, decided.message
+    rolled_back = story.until("RolledBack", since=typed_at)
+    assert "8s (progressDeadline)" in rolled_back.message, rolled_back.message

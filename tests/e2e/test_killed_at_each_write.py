@@ -14,8 +14,6 @@ from stage.story import Story
 
 # Namespaces side by side; each takes its share of the writes.
 SHARES = 6
-# The app's pods end at once: their draining is not what these stories are about.
-QUICK_END = {"DRAIN_SECONDS": "1"}
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -23,7 +21,7 @@ def test_operator_killed_after_its_nth_write(
     new_story: Callable[..., Story], new_operator: Callable[..., LocalOperator], share: int
 ) -> None:
     # Given three replicas of v1, and an operator that ends right after its n-th write
-    story = new_story(f"solo-killed-{share}", replicas=REPLICAS, environment=QUICK_END)
+    story = new_story(f"solo-killed-{share}", replicas=REPLICAS)
     operator = new_operator(story)
 
     for number in count(share + 1, SHARES):
@@ -43,7 +41,7 @@ def test_operator_killed_after_every_single_write(
     new_story: Callable[..., Story], new_operator: Callable[..., LocalOperator]
 ) -> None:
     # Given an operator that never makes more than one write before it dies
-    story = new_story("solo-killed-always", replicas=REPLICAS, environment=QUICK_END)
+    story = new_story("solo-killed-always", replicas=REPLICAS)
     life = Life(story, new_operator(story), "v2", writes=1)
     life.endless = True
 

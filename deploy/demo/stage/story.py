@@ -189,8 +189,9 @@ class Story:
         return ready_endpoints(self._watches["endpointslices"].changes())
 
     def replicaset_changes(self) -> list[Change]:
-        """Every change of every ReplicaSet that the watch has seen."""
-        return self._watches["replicasets"].changes()
+        """Every change of every ReplicaSet of the app that the watch has seen."""
+        changes = self._watches["replicasets"].changes()
+        return [c for c in changes if c.object["metadata"]["labels"].get("app") == "web"]
 
     # --- waiting
 
