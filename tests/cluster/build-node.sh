@@ -190,17 +190,25 @@ node() {
   printf %s "$KUBERNETES" >"$context/version"
   docker_build --build-arg BASE="$OFFLINE_BASE" --tag "$NODE_IMAGE" "$context"
   rm -rf "$context"
+  # What is in the node now is needed here no more.
+  # shellcheck disable=SC2086
+  docker image rm $images >/dev/null
+  docker image prune --force --filter label=sluice.dev/stage=components >/dev/null
 }
 
 # ----------------------------------------------------------------------------------------------------
 
-[[ $(uname) == Linux && $(id -u) == 0 ]] || die "Building the node image needs root on a Debian machine."
-mkdir -p "$PROGRAMS"
-all=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubeadm kubectl etcd containerd ctr
-     containerd-shim-runc-v2 bridge host-local loopback portmap crictl coredns kind prometheus)
-if missing "${all[@]}" && ! command -v go >/dev/null; then
-  die "No image registry is reachable and Go 1.21 or newer, which the node image could be compiled with, is not installed."
-fi
-programs
-debian
-node
+main() {
+  [[ $(uname) == Linux && $(id -u) == 0 ]] || die "Building the node image needs root on a Debian machine."
+  mkdir -p "$PROGRAMS"
+  local all=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubeadm kubectl etcd
+             containerd ctr containerd-shim-runc-v2 bridge host-local loopback portmap crictl coredns kind prometheus)
+  if missing "${all[@]}" && ! command -v go >/dev/null; then
+    die "No image registry is reachable and Go 1.21 or newer, which the node image could be compiled with, is not installed."
+  fi
+  programs
+  debian
+  node
+}
+
+main; exit   # read to the end before anything starts: a checkout in these 15 minutes must not change what runs

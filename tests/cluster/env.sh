@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # Names and folders that every script here agrees on; sourced, never run.
 # `. tests/cluster/env.sh` in your own shell puts the cluster's kubectl and kind on the PATH.
 

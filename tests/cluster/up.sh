@@ -64,23 +64,27 @@ create() {
   on_cluster wait --for=create serviceaccount/default --timeout 60s >/dev/null
 }
 
-tests/cluster/engine.sh
-case $(state) in
-  running)
-    kind_program
-    kubectl_program
-    if answering 3; then exit; fi
-    # The kubeconfig may have been removed or be another machine's, or the node may just be starting.
-    kind export kubeconfig --name "$CLUSTER" >/dev/null 2>&1 || true
-    if answering 60; then exit; fi
-    say "The cluster's API server does not answer: making the cluster anew." ;;
-  '') ;;
-  *)                           # after the engine was killed: the node does not come up again by itself
-    say "The cluster's node is not running: making the cluster anew." ;;
-esac
+main() {
+  tests/cluster/engine.sh
+  case $(state) in
+    running)
+      kind_program
+      kubectl_program
+      if answering 3; then exit; fi
+      # The kubeconfig may have been removed or be another machine's, or the node may just be starting.
+      kind export kubeconfig --name "$CLUSTER" >/dev/null 2>&1 || true
+      if answering 60; then exit; fi
+      say "The cluster's API server does not answer: making the cluster anew." ;;
+    '') ;;
+    *)                           # after the engine was killed: the node does not come up again by itself
+      say "The cluster's node is not running: making the cluster anew." ;;
+  esac
 
-node_image
-kind_program
-kind delete cluster --name "$CLUSTER" >/dev/null 2>&1 || true
-create
-say "The cluster is up: kubectl --context $CONTEXT"
+  node_image
+  kind_program
+  kind delete cluster --name "$CLUSTER" >/dev/null 2>&1 || true
+  create
+  say "The cluster is up: kubectl --context $CONTEXT"
+}
+
+main; exit   # read to the end before anything starts, like build-node.sh
