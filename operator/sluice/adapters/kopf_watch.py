@@ -40,6 +40,8 @@ WATCHED: Final[dict[Resource, str | None]] = {
 }
 # Streams have no total time-out; Kopf reopens those that are silent for 70 s.
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5.0)
+# After so many refusals a stream is given up, and with it the life.
+_ERROR_BACKOFFS: Final = (0.5, 1.0, 2.0, 4.0)
 _LOOK_SECONDS: Final = 0.25
 # How long a dying Kopf may take until it is left behind.
 _LAST_BREATH_SECONDS: Final = 8.0
@@ -196,6 +198,7 @@ class _Life:
             log.warning("The watch failed: %r", error)
         finally:
             _call(self.home, self.over.set)
+            loop.run_until_complete(self._tidy())
             loop.close()
 
     async def _run(self) -> None:
@@ -219,6 +222,14 @@ class _Life:
         if operator.done() and not operator.cancelled() and (error := operator.exception()):
             log.warning("The watch failed: %r", error)
         await session.close()
+
+    async def _tidy(self) -> None:
+        """Cancel what Kopf has left; nobody waits for this, and what does not end is let go."""
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        if rest:
+            await asyncio.wait(rest, timeout=_LAST_BREATH_SECONDS)
 
     async def _note_stream(
         self, request: aiohttp.ClientRequest, handler: ClientHandlerType
@@ -260,7 +271,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.execution.max_workers = 1
     settings.networking.connect_timeout = 5.0
     settings.networking.request_timeout = 30.0
-    settings.networking.error_backoffs = [0.5, 1.0, 2.0, 4.0]
+    settings.networking.error_backoffs = list(_ERROR_BACKOFFS)
     settings.watching.connect_timeout = 5.0
     settings.watching.initial_streaming = True
     # Unused as long as there are only on.event handlers; a slip must not write Kopf's own names.
