@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from sluice.adapters.kube import Call
 from sluice.core.readings import Known, Round
@@ -17,6 +24,8 @@ class Metrics:
     """Counters that other parts are given as hooks."""
 
     def __init__(self) -> None:
+        # Else each counter has a twin that tells when it was made.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         registry = self.registry
         self._passes = Counter(
