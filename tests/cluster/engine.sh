@@ -5,6 +5,10 @@ set -euo pipefail
 
 answers() { docker info >/dev/null 2>&1; }
 
+# forget PROGRAM FILE: remove the pid file of a program that was killed; its number may be another process by now, and
+# the engine would wait for that one.
+forget() { [[ ! -e $2 || $(cat "/proc/$(cat "$2")/comm" 2>/dev/null) == "$1" ]] || rm "$2"; }
+
 start_by_hand() {   # in containers and bare virtual machines there is no systemd to do it
   local options=()
   if ! can_sys_resource; then
@@ -12,8 +16,10 @@ start_by_hand() {   # in containers and bare virtual machines there is no system
     install -m 755 "$SLUICE_ROOT/tests/cluster/runc-without-sys-resource" "$CACHE/"
     options=(--add-runtime "stripped=$CACHE/runc-without-sys-resource" --default-runtime stripped)
   fi
-  rm -f /var/run/docker.pid   # left behind by an engine that was killed; its number may be another process by now
+  forget dockerd /var/run/docker.pid
+  forget containerd /var/run/docker/containerd/containerd.pid
   setsid nohup dockerd "${options[@]}" >"$CACHE/dockerd.log" 2>&1 </dev/null 9>&- &
+  engine=$!
 }
 
 mkdir -p "$CACHE"
@@ -32,9 +38,10 @@ if ! command -v dockerd >/dev/null; then
 fi
 
 say "Starting the Docker engine ..."
-if [[ -d /run/systemd/system ]]; then systemctl start docker || true; else start_by_hand; fi
+engine=if [[ -d /run/systemd/system ]]; then systemctl start docker || true; else start_by_hand; fi
 for _ in $(seq 60); do
   if answers; then exit; fi
+  [[ -z $engine ]] || kill -0 "$engine" 2>/dev/null || break
   sleep 0.5
 done
-die "No Docker engine can run here: dockerd did not answer within 30 seconds and last said '$(tail -1 "$CACHE/dockerd.log" 2>/dev/null)'."
+die "No Docker engine can run here: dockerd does not answer (its last words: $(tail -1 "$CACHE/dockerd.log" 2>/dev/null || echo none))."
