@@ -38,7 +38,8 @@ if ! command -v dockerd >/dev/null; then
 fi
 
 say "Starting the Docker engine ..."
-engine=if [[ -d /run/systemd/system ]]; then systemctl start docker || true; else start_by_hand; fi
+engine=""                      # its process, where we start it ourselves
+if [[ -d /run/systemd/system ]]; then systemctl start docker || true; else start_by_hand; fi
 for _ in $(seq 60); do
   if answers; then exit; fi
   [[ -z $engine ]] || kill -0 "$engine" 2>/dev/null || break
