@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.unit.adapters.fake_api import FakeApi
+from unit.adapters.fake_api import FakeApi
 
 from sluice.adapters import wire
 from sluice.adapters.cluster import KubeCluster

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
-from tests.unit.adapters.test_rounds import NOW
+from unit.adapters.test_rounds import NOW
 
 from sluice.adapters.health import application, serving
 from sluice.adapters.journal import LogJournal

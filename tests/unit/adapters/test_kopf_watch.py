@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.unit.adapters.fake_watch import FakeServer, fake_server
+from unit.adapters.fake_watch import FakeServer, fake_server
 
 from sluice.adapters import kopf_watch
 from sluice.adapters.kopf_watch import KopfWatch, pause_seconds

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from tests.unit.adapters.fake_api import FakeApi
+from unit.adapters.fake_api import FakeApi
 
 from sluice import __main__ as root
 from sluice.adapters.kube import Call
