@@ -4,6 +4,7 @@
 set -euo pipefail
 . "$(dirname "$0")/../../tests/cluster/env.sh"
 cd "$SLUICE_ROOT"
+one_at_a_time .build/lock
 
 PROMETHEUS_IMAGE=prom/prometheus:v3.16.0
 LABEL=sluice.dev/inputs
@@ -33,7 +34,6 @@ site_packages() {
   local python platform inputs
   python=$(docker run --rm --network none --entrypoint python3 "$base" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   platform=$(docker version --format '{{.Server.Arch}}' | sed 's/amd64/x86_64/; s/arm64/aarch64/')-manylinux_2_28
-  mkdir -p .build
   uv export --quiet --frozen --no-dev --no-emit-project --output-file .build/requirements.txt >/dev/null
   inputs=$(digest .build/requirements.txt)-$python-$platform
   [[ $(cat .build/site-packages.inputs 2>/dev/null) == "$inputs" ]] && return

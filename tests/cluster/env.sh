@@ -27,6 +27,14 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 
 on_cluster() { kubectl --context "$CONTEXT" "$@"; }
 
+# one_at_a_time FILE: wait while another run of the script holds the file; held until this one ends (descriptor 9).
+one_at_a_time() {
+  mkdir -p "$(dirname "$1")"
+  command -v flock >/dev/null || return 0   # not on macOS
+  exec 9>"$1"
+  flock --nonblock 9 || { say "Waiting for another run of ${0##*/} ..."; flock 9; }
+}
+
 # apt_install PACKAGE...: what Debian and its relatives have; quiet unless it fails.
 apt_install() {
   [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1

@@ -4,10 +4,8 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$SLUICE_ROOT"              # kind resolves the paths in kind-config.yaml against the working directory
 
-# One at a time: two would compile the same programs and create the same cluster.
 mkdir -p "$TOOLS"
-exec 9>"$CACHE_ROOT/lock"
-flock --nonblock 9 2>/dev/null || { say "Waiting for another run of this script ..."; flock 9; }
+one_at_a_time "$CACHE_ROOT/lock"   # two would compile the same programs and create the same cluster
 
 state() { docker container ls --all --filter "name=^$NODE\$" --format '{{.State}}'; }
 
