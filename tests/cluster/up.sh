@@ -71,7 +71,7 @@ main() {
       if answering 3; then exit; fi
       # The kubeconfig may have been removed or be another machine's, or the node may just be starting.
       kind export kubeconfig --name "$CLUSTER" >/dev/null 2>&1 || true
-      if answering 60; then exit; fi
+      if answering 120; then exit; fi
       say "The cluster's API server does not answer: making the cluster anew." ;;
     '') ;;
     *)                           # after the engine was killed: the node does not come up again by itself
