@@ -1,0 +1,113 @@
+"""Where lines go: a terminal with or without colours, a pipe, or a picture.
+
+In a pipe there are no colours, no guides and no line breaks of ours. rich is loaded where there
+are colours, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sluice.cli.text import Line, Paper, length, plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+# The documentation's pictures are made by the program itself: SLUICE_PICTURE=file.svg, and
+# SLUICE_PICTURE_COLUMNS for the width of the terminal in it.
+PICTURE: Final = "SLUICE_PICTURE"
+PICTURE_COLUMNS: Final = "SLUICE_PICTURE_COLUMNS"
+
+STYLES: Final = {
+    "guide": "bright_black",
+    "dim": "bright_black",
+    "bold": "bold",
+    "good": "green",
+    "bad": "bold red",
+    "busy": "cyan",
+    "wait": "yellow",
+    "heading": "bold",
+    "name": "bold",
+    "": "",
+}
+
+
+class Screen:
+    """Standard output, as it is."""
+
+    def __init__(self, *, no_colour: bool = False) -> None:
+        self.picture = os.environ.get(PICTURE)
+        self.tty = sys.stdout.isatty() or self.picture is not None
+        dumb = os.environ.get("TERM", "") in ("dumb", "unknown")
+        quiet = no_colour or bool(os.environ.get("NO_COLOR")) or dumb
+        self.colour = self.picture is not None or (self.tty and not quiet)
+        self.live = sys.stdout.isatty() and not dumb
+        # Asked here: rich's live display puts a stream without an encoding in its place.
+        encoding = (sys.stdout.encoding or "").lower()
+        self._guides = self.picture is not None or encoding.startswith("utf")
+        self._console: Console | None = None
+
+    @property
+    def paper(self) -> Paper:
+        """How much room there is; asked again each time, a terminal may be resized."""
+        if not self.tty:
+            return Paper()
+        columns = os.environ.get(PICTURE_COLUMNS) if self.picture else None
+        width = int(columns) if columns else shutil.get_terminal_size().columns
+        return Paper(width=width, guides=self._guides)
+
+    def show(self, lines: Iterable[Line]) -> None:
+        """Writes the lines."""
+        if not self.colour:
+            sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
+            sys.stdout.flush()
+            return
+        for line in lines:
+            self.console.print(text_of(line), no_wrap=True, overflow="ignore", crop=False)
+
+    def write(self, text: str) -> None:
+        """Writes text that programs read, as it is."""
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+
+    @property
+    def console(self) -> Console:
+        """rich's console, made when it is first needed."""
+        if self._console is None:
+            from rich.console import Console  # noqa: PLC0415  (60 ms, only for colours)
+
+            more: dict[str, Any] = {}
+            if self.picture is not None:
+                more = {"record": True, "force_terminal": True, "color_system": "truecolor"}
+                more["width"] = self.paper.width
+            self._console = Console(highlight=False, soft_wrap=False, no_color=None, **more)
+        return self._console
+
+    def finish(self, title: str) -> None:
+        """Writes the picture, where one is asked for."""
+        if self.picture is None or self._console is None:
+            return
+        svg = self._console.export_svg(title=title, unique_id="sluice")
+        # Without the fonts from the network: a picture that loads nothing.
+        svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
+        tidy = "\n".join(line.rstrip() for line in svg.splitlines())
+        Path(self.picture).write_text(f"{tidy}\n", encoding="utf-8")
+
+
+def text_of(line: Line) -> Text:
+    """The line as rich's text."""
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text.assemble(*((text, STYLES.get(style, style)) for text, style in line))
+
+
+def widest(lines: Iterable[Line]) -> int:
+    """The length of the longest line."""
+    return max((length(line) for line in lines), default=0)

@@ -1,0 +1,141 @@
+"""Files are checked without a cluster: every problem, each with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sluice.cli.lint import lint
+
+ROOT = Path(__file__).parents[3]
+BAD = sorted((ROOT / "tests" / "e2e" / "bad_objects").glob("*.yaml"))
+
+SEVERAL = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+---
+# The Rollout is the second document.
+apiVersion: sluice.dev/v1alpha1
+kind: Rollout
+metadata: {name: web}
+spec:
+  targetRef: {name: web}
+  canary:
+    steps:
+      - {weight: 10, duration: 1}
+      - weight: 25
+        duration: 5 minutes
+        aproval: Required
+    analysis:
+      interval: 1h
+---
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: other}
+---
+apiVersion: sluice.dev/v1alpha1
+kind: Rollout
+metadata: {name: second}
+spec: {targetRef: {}}
+"""
+
+
+def lines_of(text: str) -> list[tuple[int, str]]:
+    return [(problem.line, problem.sentence.split(" ")[0]) for problem in lint(text).problems]
+
+
+def test_all_problems_of_all_documents_come_with_their_lines() -> None:
+    assert lines_of(SEVERAL) == [
+        (13, "spec.canary.steps[0].duration"),
+        (15, "spec.canary.steps[1].duration"),
+        (16, "spec.canary.steps[1].aproval"),
+        (18, "spec.canary.analysis.interval"),
+        (28, "spec.targetRef.name"),
+    ]
+
+
+def test_other_objects_and_other_projects_rollouts_are_left_alone() -> None:
+    report = lint(SEVERAL)
+
+    assert report.rollouts == 2
+    assert report.others == 2
+
+
+@pytest.mark.parametrize("file", BAD, ids=lambda file: file.stem)
+def test_what_the_api_server_refuses_is_found(file: Path) -> None:
+    """The files of the e2e tests; where a rule of ours refuses, with its very sentence."""
+    text = file.read_text(encoding="utf-8")
+    problems = lint(text).problems
+
+    assert problems
+    assert problems[0].line > 1
+    expected = text.splitlines()[0].removeprefix("# expect:").strip()
+    if "write " in expected:
+        assert any(expected in problem.sentence for problem in problems)
+
+
+def test_more_than_ten_problems_are_all_told() -> None:
+    steps = "\n".join(f"      - {{weight: {n}, duration: {n}}}" for n in range(1, 16))
+    text = (
+        "apiVersion: sluice.dev/v1alpha1\nkind: Rollout\nmetadata: {name: web}\nspec:\n"
+        f"  targetRef: {{name: web}}\n  canary:\n    steps:\n{steps}\n"
+    )
+
+    assert [line for line, _ in lines_of(text)] == list(range(8, 23))
+
+
+def test_a_misspelt_field_is_guessed() -> None:
+    text = SEVERAL.replace("aproval", "Approval")
+
+    sentences = [problem.sentence for problem in lint(text).problems]
+
+    assert "spec.canary.steps[1].Approval is no field of a Rollout: did you mean approval?" in (
+        sentences
+    )
+
+
+def test_a_field_that_stands_twice_is_told() -> None:
+    text = SEVERAL.replace("      interval: 1h", "      interval: 5s\n      interval: 6s")
+
+    found = lint(text).problems
+
+    assert (19, "interval stands here twice, first in line 18: remove one") in [
+        (problem.line, problem.sentence) for problem in found
+    ]
+
+
+def test_the_items_of_a_list_object_are_looked_at() -> None:
+    text = """\
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: sluice.dev/v1alpha1
+    kind: Rollout
+    metadata: {name: web}
+    spec:
+      targetRef: {name: web}
+      paused: maybe
+"""
+
+    assert lines_of(text) == [(9, "spec.paused")]
+
+
+def test_what_is_no_yaml_is_one_problem_with_its_line() -> None:
+    assert [(p.line, p.sentence[:15]) for p in lint("a: 1\nb: [\n").problems] == [
+        (3, "this is no YAML")
+    ]
+
+
+def test_another_version_of_the_api_is_told() -> None:
+    text = SEVERAL.replace("sluice.dev/v1alpha1", "sluice.dev/v1", 1)
+
+    assert (6, "apiVersion") in lines_of(text)
+
+
+def test_the_demo_has_no_problem() -> None:
+    text = (ROOT / "deploy" / "demo" / "rollout.yaml").read_text(encoding="utf-8")
+
+    assert lint(text).problems == ()

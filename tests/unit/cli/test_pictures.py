@@ -1,0 +1,120 @@
+"""What is shown, as text: at 80 and 160 columns, and in a pipe.
+
+SLUICE_GOLDEN=write writes the texts anew; look at the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sluice.cli import explain, tables
+from sluice.cli.facts import Facts, sides
+from sluice.cli.text import Line, Paper, length, plain
+from sluice.cli.tree import tree
+from unit.cli import objects
+from unit.cli.objects import NOW, Json
+
+GOLDEN = Path(__file__).with_name("golden")
+PAPERS = {
+    "80": Paper(width=80, guides=True),
+    "160": Paper(width=160, guides=True),
+    "pipe": Paper(),
+}
+STORIES: dict[str, Callable[[], tuple[Json, list[Json], list[Json]]]] = {
+    "at-rest": objects.at_rest,
+    "crash": objects.crash_in_step_1,
+    "unknown": objects.failing_in_step_3,
+    "approval": objects.approval_in_step_2,
+    "rolled-back": objects.rolled_back,
+}
+
+
+@pytest.fixture(autouse=True)
+def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Times are shown in the user's zone."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def facts_of(story: str) -> Facts:
+    found, sets, pods = STORIES[story]()
+    return Facts(found, sides(sets, pods))
+
+
+def compare(name: str, lines: list[Line]) -> None:
+    text = "".join(f"{plain(line)}\n" for line in lines)
+    file = GOLDEN / f"{name}.txt"
+    if os.environ.get("SLUICE_GOLDEN") == "write":
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("story", STORIES)
+def test_the_tree(story: str, paper: str) -> None:
+    compare(f"get-{story}-{paper}", tree(facts_of(story), NOW, PAPERS[paper]))
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("story", ["unknown", "rolled-back"])
+def test_the_explanation(story: str, paper: str) -> None:
+    compare(f"explain-{story}-{paper}", explain.explain(facts_of(story), NOW, PAPERS[paper]))
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_list(paper: str) -> None:
+    found = [STORIES[story]()[0] for story in STORIES]
+    found.append({"metadata": {"name": "just-made", "namespace": "demo"}})
+    compare(f"list-{paper}", tables.rollouts(found, NOW, PAPERS[paper], namespaces=True))
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_the_history(paper: str) -> None:
+    _, sets, _ = objects.rolled_back()
+    retired = objects.replica_set(
+        "ccc", "retired", 3, 0, 0, stable_at=objects.at(1), reason='command "rollback"'
+    )
+    gone = {
+        "metadata": {
+            "name": "sluice-web-ddd",
+            "annotations": {"sluice.dev/pod-hash": "ddd", "sluice.dev/stable-at": objects.at(0)},
+        },
+        "data": {"template": objects.template("v0")},
+    }
+    found = tables.revisions([*sets, retired], [gone])
+    compare(f"history-{paper}", tables.history("web", found, NOW, PAPERS[paper]))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 160])
+@pytest.mark.parametrize("story", STORIES)
+def test_no_line_is_wider_than_the_terminal(story: str, width: int) -> None:
+    paper = Paper(width=width, guides=True)
+    facts = facts_of(story)
+    shown = [
+        *tree(facts, NOW, paper),
+        *explain.explain(facts, NOW, paper),
+        *tables.rollouts([facts.rollout], NOW, paper, namespaces=True),
+        *tables.history("web", tables.revisions(STORIES[story]()[1], []), NOW, paper),
+    ]
+
+    too_long = [plain(line) for line in shown if length(line) > width and " " in plain(line)]
+
+    assert too_long == []
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_pipe_gets_ascii_and_whole_sentences(story: str) -> None:
+    facts = facts_of(story)
+
+    text = "\n".join(plain(line) for line in tree(facts, NOW, Paper()))
+
+    assert text.isascii()
+    assert facts.message in text
