@@ -1,0 +1,233 @@
+"""The verdict on a release."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluice.core.policy import Analysis, Metric
+from sluice.core.readings import Known, Reason, Round, Unknown
+from sluice.core.release_data import Failure, ReleaseData
+from sluice.core.verdict import Judgement, Verdict, fold, judge, judge_all, overall
+
+Value = Known | Unknown
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+GOOD, BAD = Known(0.0), Known(1.0)
+NONE = Unknown(Reason.EMPTY)
+
+
+def data(*metrics: Metric) -> ReleaseData:
+    return ReleaseData(Analysis(metrics=metrics or (Metric("errors", "q", maximum=0.5),)))
+
+
+def asked(tick: int, **values: Value) -> Round:
+    at = START + timedelta(seconds=10 * tick)
+    return Round("2-abcde-1", tick, at, tuple(values.items()))
+
+
+def after(start: ReleaseData, *values: Value) -> ReleaseData:
+    """The data after these readings of `errors`, one a tick."""
+    for tick, value in enumerate(values, start=start.tick + 1):
+        start = fold(start, asked(tick, errors=value))
+    return start
+
+
+@pytest.mark.parametrize("value", [0.1, 0.3, 0.5])
+def test_both_ends_of_the_range_pass(value: float) -> None:
+    metric = Metric("errors", "q", minimum=0.1, maximum=0.5)
+    judgement = judge(metric, Known(value), 0)
+    assert (judgement.verdict, judgement.failed) == (Verdict.PASS, False)
+    assert judgement.sentence == (
+        f'metric "errors" is {value:.4g}, within at least 0.1 and at most 0.5'
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.51, "above its maximum 0.5"), (0.09, "below its minimum 0.1")]
+)
+def test_a_value_out_of_range_fails_and_names_the_limit(value: float, said: str) -> None:
+    metric = Metric("errors", "q", minimum=0.1, maximum=0.5)
+    judgement = judge(metric, Known(value), 1)
+    assert judgement == Judgement(
+        "errors", Verdict.FAIL, value, f'metric "errors" is {value:.4g}, {said}', failed=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("failures", "verdict"), [(1, Verdict.UNKNOWN), (2, Verdict.UNKNOWN), (3, Verdict.FAIL)]
+)
+def test_readings_within_the_failure_limit_are_neither_good_nor_bad(
+    failures: int, verdict: Verdict
+) -> None:
+    judgement = judge(Metric("errors", "q", maximum=0.5, failure_limit=2), BAD, failures)
+    assert judgement.verdict is verdict
+    assert judgement.failed is (verdict is Verdict.FAIL)
+    assert f"({failures} in a row, 2 accepted)" in judgement.sentence
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_an_unknown_reading_neither_passes_nor_fails(reason: Reason) -> None:
+    judgement = judge(Metric("errors", "q", maximum=0.5), Unknown(reason, "why"), 99)
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert judgement.value is None
+    assert not judgement.failed
+    assert judgement.sentence == f'metric "errors" is unknown ({reason}: why)'
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "result"),
+    [
+        ("", Verdict.PASS),
+        ("pp", Verdict.PASS),
+        ("pu", Verdict.UNKNOWN),
+        ("up", Verdict.UNKNOWN),
+        ("puf", Verdict.FAIL),
+        ("fp", Verdict.FAIL),
+    ],
+)
+def test_one_failure_fails_and_one_unknown_holds(verdicts: str, result: Verdict) -> None:
+    short = {"p": Verdict.PASS, "u": Verdict.UNKNOWN, "f": Verdict.FAIL}
+    assert overall(tuple(Judgement("m", short[v], None, "") for v in verdicts)) is result
+
+
+def test_metrics_are_judged_in_the_order_of_the_frozen_analysis() -> None:
+    start = data(Metric("a", "q", maximum=1), Metric("b", "q", maximum=1))
+    judged = judge_all(start, asked(1, other=BAD, b=GOOD, a=NONE))
+    assert [(j.metric, j.verdict) for j in judged] == [("a", Verdict.UNKNOWN), ("b", Verdict.PASS)]
+
+
+def test_a_good_reading_changes_nothing_that_would_have_to_be_written() -> None:
+    start = data()
+    assert after(start, GOOD, GOOD, GOOD) is start
+
+
+def test_a_bad_reading_is_a_failure_with_its_sentence() -> None:
+    assert after(data(), BAD).failure == Failure(
+        "errors", 'metric "errors" is 1, above its maximum 0.5'
+    )
+
+
+def test_a_failure_stays_although_later_readings_are_good() -> None:
+    failed = after(data(), BAD)
+    later = after(failed, GOOD, GOOD)
+    assert later.failure == failed.failure
+    assert later.failures == ()
+
+
+def test_only_more_bad_readings_in_a_row_than_the_limit_are_a_failure() -> None:
+    start = data(Metric("errors", "q", maximum=0.5, failure_limit=2))
+    assert after(start, BAD, BAD).failure is None
+    assert after(start, BAD, BAD, GOOD, BAD, BAD).failure is None
+    assert after(start, BAD, BAD, GOOD, BAD, BAD, BAD).failure is not None
+
+
+def test_an_unknown_reading_between_bad_ones_neither_counts_nor_forgives() -> None:
+    start = data(Metric("errors", "q", maximum=0.5, failure_limit=1))
+    assert after(start, BAD, NONE).failures == (("errors", 1),)
+    assert after(start, BAD, NONE, NONE).failure is None
+    assert after(start, BAD, NONE, BAD).failure is not None
+
+
+def test_unknown_counts_from_the_first_of_its_rounds_in_a_row() -> None:
+    start = data()
+    assert after(start, NONE, NONE, NONE).unknown_since == START
+    again = after(after(start, NONE, NONE), GOOD)
+    assert again.unknown_since is None
+    assert fold(again, asked(9, errors=NONE)).unknown_since == START + timedelta(seconds=90)
+
+
+def test_one_metric_that_is_unknown_is_enough() -> None:
+    start = data(Metric("a", "q", maximum=1), Metric("b", "q", maximum=1))
+    assert fold(start, asked(0, a=GOOD, b=NONE)).unknown_since == START
+
+
+def test_a_failed_metric_is_blamed_though_another_one_is_unknown() -> None:
+    start = data(Metric("a", "q", maximum=0.5), Metric("b", "q", maximum=0.5))
+    folded = fold(start, asked(0, a=NONE, b=BAD))
+    assert folded.failure is not None
+    assert folded.failure.metric == "b"
+
+
+values = st.sampled_from([GOOD, BAD, NONE])
+rounds = st.lists(
+    st.tuples(st.integers(0, 3), st.dictionaries(st.sampled_from("ab"), values)), max_size=12
+)
+analyses = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(
+    lambda limits: data(
+        *(
+            Metric(name, "q", maximum=0.5, failure_limit=limit)
+            for name, limit in zip("ab", limits, strict=True)
+        )
+    )
+)
+
+
+def played(start: ReleaseData, steps: list[tuple[int, dict[str, Value]]]) -> list[Round]:
+    """Rounds whose ticks rise, with gaps."""
+    tick, result = 0, []
+    for gap, answers in steps:
+        tick += gap + 1
+        result.append(asked(tick, **answers))
+    return result
+
+
+@settings(deadline=None)
+@given(analyses, rounds)
+def test_a_round_is_counted_once_however_often_it_is_folded_in(
+    start: ReleaseData, steps: list[tuple[int, dict[str, Value]]]
+) -> None:
+    once = twice = start
+    for item in played(start, steps):
+        once = fold(once, item)
+        twice = fold(fold(fold(twice, item), item), item)
+    assert once == twice
+
+
+@settings(deadline=None)
+@given(analyses, rounds)
+def test_a_round_that_is_older_than_the_last_that_counted_is_ignored(
+    start: ReleaseData, steps: list[tuple[int, dict[str, Value]]]
+) -> None:
+    for item in played(start, steps):
+        start = fold(start, item)
+    for tick in range(start.tick + 1):
+        assert fold(start, asked(tick, a=BAD, b=NONE)) is start
+
+
+@settings(deadline=None)
+@given(analyses, rounds)
+def test_folding_follows_the_plain_rules(
+    start: ReleaseData, steps: list[tuple[int, dict[str, Value]]]
+) -> None:
+    """Against a plain account of the same readings, kept in other words."""
+    limits = {metric.name: metric.failure_limit for metric in start.analysis.metrics}
+    in_a_row, failed, unknown_since = dict.fromkeys(limits, 0), False, None
+    data_now = start
+    for item in played(start, steps):
+        answers = dict(item.values)
+        for name, value in answers.items():
+            if isinstance(value, Known):
+                in_a_row[name] = in_a_row[name] + 1 if value == BAD else 0
+                failed = failed or in_a_row[name] > limits[name]
+        unknown = NONE in answers.values()
+        unknown_since = (unknown_since or item.asked_at) if unknown else None
+        data_now = fold(data_now, item)
+        assert {name: data_now.failures_of(name) for name in limits} == in_a_row
+        assert (data_now.failure is not None) is failed
+        assert data_now.unknown_since == unknown_since
+
+
+@settings(deadline=None)
+@given(analyses, rounds)
+def test_unknown_readings_alone_never_fail_and_never_pass(
+    start: ReleaseData, steps: list[tuple[int, dict[str, Value]]]
+) -> None:
+    for item in played(start, steps):
+        silent = Round(item.release, item.tick, item.asked_at, tuple((m, NONE) for m in "ab"))
+        start = fold(start, silent)
+        assert overall(judge_all(start, silent)) is Verdict.UNKNOWN
+    assert start.failure is None
