@@ -49,9 +49,11 @@ compile() {
   } >go.mod
   local total; total=$(go list -deps "$@" 2>"$log" | wc -l) || { tail -5 "$log" >&2; die "Go could not load $module $version (see $log)."; }
   go build -v -tags "${TAGS:-}" -ldflags "-s -w ${LINK:-}" -o bin/ "$@" >"$log" 2>&1 &
-  local compiler=$!
+  compiler=$!
+  trap 'kill "$compiler" 2>/dev/null' EXIT   # a background process would not hear of Ctrl-C
   watch_progress "$log" "$total" "$compiler"
   wait "$compiler" || { grep -av downloading "$log" | tail -20 >&2; die "$module $version did not compile (see $log)."; }
+  trap - EXIT
   mv bin/* "$PROGRAMS/"             # whole programs only: an interrupted run leaves none behind
   cd "$SLUICE_ROOT"; rm -rf "$work"
 }
