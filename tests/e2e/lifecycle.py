@@ -23,6 +23,8 @@ from stage.story import ROLLOUT_LABEL, Story
 
 REPLICAS = 3
 STEPS = [step(25, "2s"), step(50, "2s")]
+# Long: an operator that dies after each write starts some twenty times in one release.
+PATIENCE_SECONDS = 300
 
 
 class Life:
@@ -73,7 +75,7 @@ class Life:
             self._revive()
             return condition()
 
-        self.story.eventually(reached, 90, f"{what} ({self.writes=}, {self.deaths=})")
+        self.story.eventually(reached, PATIENCE_SECONDS, f"{what} ({self.writes=}, {self.deaths=})")
 
     def _revive(self) -> None:
         if self.operator.ended_itself:

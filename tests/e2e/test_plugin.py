@@ -45,7 +45,7 @@ def plugin(story: Story, *words: str, timeout: float = 60) -> Typed:
     return Typed(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_release_is_followed_approved_and_taken_back_with_the_plugin(
+def test_a_release_is_followed_and_approved_with_the_plugin(
     new_story: Callable[..., Story],
 ) -> None:
     # Given an adopted Deployment

@@ -99,7 +99,7 @@ class Story:
     def adopt(self, **rollout: object) -> None:
         """Apply a Rollout, built as `manifests.rollout` does, and wait until it is Healthy."""
         self.apply(manifests.rollout(self.namespace, name=self.name, **rollout))
-        self.until("Healthy", timeout_seconds=60)
+        self.until("Healthy")
 
     # --- what there is now
 
@@ -210,7 +210,7 @@ class Story:
                 raise NotSeen(f"Not within {timeout_seconds:g} s: {what}{error}\n{self.tell()}")
             time.sleep(POLL_SECONDS)
 
-    def until(self, *phases: str, timeout_seconds: float = 60, since: float = 0.0) -> Moment:
+    def until(self, *phases: str, timeout_seconds: float = 120, since: float = 0.0) -> Moment:
         """The Rollout's status as soon as it has one of the phases, in a status from `since` on."""
 
         def reached() -> Moment | None:
@@ -219,7 +219,7 @@ class Story:
 
         return self.eventually(reached, timeout_seconds, f"phase {' or '.join(phases)}")
 
-    def until_now(self, phase: str, version: str, timeout_seconds: float = 60) -> Moment:
+    def until_now(self, phase: str, version: str, timeout_seconds: float = 120) -> Moment:
         """The Rollout's status when the phase is reached and `version` is the stable one."""
 
         def reached() -> Moment | None:
@@ -234,13 +234,13 @@ class Story:
         found = self.replicaset_of(version)
         return "none" if found is None else str(found["metadata"]["labels"][HASH_LABEL])
 
-    def until_gone(self, version: str, timeout_seconds: float = 30) -> None:
+    def until_gone(self, version: str, timeout_seconds: float = 60) -> None:
         """Wait until no pod of the version is left, not even one that is being deleted."""
         self.eventually(
             lambda: not self.pods(version), timeout_seconds, f"no pod of {version} is left"
         )
 
-    def until_reconciled(self, timeout_seconds: float = 20) -> None:
+    def until_reconciled(self, timeout_seconds: float = 60) -> None:
         """Wait for a pass of the operator that began after this call.
 
         A harmless change of the spec is made, and awaited in `observedGeneration`: the way to know
@@ -257,7 +257,7 @@ class Story:
 
         self.eventually(observed, timeout_seconds, "the operator has seen a change of the spec")
 
-    def until_serving(self, version: str, count: int, timeout_seconds: float = 60) -> None:
+    def until_serving(self, version: str, count: int, timeout_seconds: float = 120) -> None:
         """Wait until the version has so many available replicas."""
 
         def available() -> bool:
