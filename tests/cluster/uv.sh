@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# uv, which runs everything in Python here: the one that is installed, else PyPI's in a virtual environment of its own
+# uv, which runs everything in Python here: the one that is installed, else pip's, in a virtual environment of its own
 # (Debian lets pip install nothing beside its own packages).
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
