@@ -1,7 +1,7 @@
 """Where lines go: a terminal with or without colours, a pipe, or a picture.
 
-In a pipe there are no colours, no guides and no line breaks of ours. rich is loaded where there
-are colours, and nowhere else.
+In a pipe there are no colours, no guides and no line breaks of ours. rich, which takes 70 ms to
+load, draws what is live and the pictures; a few colours in a terminal are written without it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sluice.cli.text import Line, Paper, length, plain
+from sluice.cli.text import Line, Paper, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +36,15 @@ STYLES: Final = {
     "heading": "bold",
     "name": "bold",
     "": "",
+}
+# The same for terminals (ECMA-48, Select Graphic Rendition).
+_CODES: Final = {
+    "bright_black": "90",
+    "bold": "1",
+    "green": "32",
+    "bold red": "1;31",
+    "cyan": "36",
+    "yellow": "33",
 }
 
 
@@ -65,12 +74,13 @@ class Screen:
 
     def show(self, lines: Iterable[Line]) -> None:
         """Writes the lines."""
-        if not self.colour:
-            sys.stdout.write("".join(f"{plain(line)}\n" for line in lines))
-            sys.stdout.flush()
+        if self.picture is not None:
+            for line in lines:
+                self.console.print(text_of(line), no_wrap=True, overflow="ignore", crop=False)
             return
-        for line in lines:
-            self.console.print(text_of(line), no_wrap=True, overflow="ignore", crop=False)
+        drawn = coloured if self.colour else plain
+        sys.stdout.write("".join(f"{drawn(line)}\n" for line in lines))
+        sys.stdout.flush()
 
     def write(self, text: str) -> None:
         """Writes text that programs read, as it is."""
@@ -81,7 +91,7 @@ class Screen:
     def console(self) -> Console:
         """rich's console, made when it is first needed."""
         if self._console is None:
-            from rich.console import Console  # noqa: PLC0415  (60 ms, only for colours)
+            from rich.console import Console  # noqa: PLC0415  (only for what needs it)
 
             more: dict[str, Any] = {}
             if self.picture is not None:
@@ -97,8 +107,32 @@ class Screen:
         svg = self._console.export_svg(title=title, unique_id="sluice")
         # Without the fonts from the network: a picture that loads nothing.
         svg = re.sub(r"@font-face\s*\{.*?\}\s*", "", svg, flags=re.DOTALL)
+        svg = _LEADING.sub(_moved, svg)
         tidy = "\n".join(line.rstrip() for line in svg.splitlines())
         Path(self.picture).write_text(f"{tidy}\n", encoding="utf-8")
+
+
+# Some viewers drop the spaces that a text begins with: it is placed behind them instead.
+_LEADING: Final = re.compile(
+    r'x="(?P<x>[\d.]+)" (?P<y>y="[^"]*") textLength="(?P<length>[\d.]+)"(?P<rest>[^>]*)>'
+    r"(?P<spaces>(?:&#160;)+)(?=[^<&])"
+)
+_CHARACTER_WIDTH: Final = 12.2
+
+
+def _moved(text: re.Match[str]) -> str:
+    shift = _CHARACTER_WIDTH * (len(text["spaces"]) // len("&#160;"))
+    x, length = float(text["x"]) + shift, float(text["length"]) - shift
+    return f'x="{x:g}" {text["y"]} textLength="{length:g}"{text["rest"]}>'
+
+
+def coloured(line: Line) -> str:
+    """The line with the terminal's codes for its styles."""
+    parts = []
+    for text, style in line:
+        code = _CODES.get(STYLES.get(style, ""))
+        parts.append(f"\x1b[{code}m{text}\x1b[0m" if code and text.strip() else text)
+    return "".join(parts).rstrip()
 
 
 def text_of(line: Line) -> Text:
@@ -106,8 +140,3 @@ def text_of(line: Line) -> Text:
     from rich.text import Text  # noqa: PLC0415
 
     return Text.assemble(*((text, STYLES.get(style, style)) for text, style in line))
-
-
-def widest(lines: Iterable[Line]) -> int:
-    """The length of the longest line."""
-    return max((length(line) for line in lines), default=0)

@@ -213,11 +213,6 @@ def _with_reasons_below(lines: list[Line], paper: Paper) -> list[Line]:
     return laid
 
 
-def has_namespace(found: Sequence[Json]) -> bool:
-    """Whether the objects lie in more than one namespace."""
-    return len({Facts(raw).namespace for raw in found}) > 1
-
-
 def conditions(facts: Facts) -> list[dict[str, Any]]:
     """The conditions that hold, without the three that every Rollout has."""
     usual = ("Ready", "Reconciling", "Stalled")
