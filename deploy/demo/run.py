@@ -73,9 +73,21 @@ def perform(story: Story, number: int, act: Act) -> Result:
     say(EXPLAINED[act.title])
     typed("-n", NAMESPACE, *act.typed)
     result = play(story, act)
+    say(in_words(result))
     for problem in result.problems:
         say(f"NOT AS IT SHOULD: {problem}.")
     return result
+
+
+def in_words(result: Result) -> str:
+    """What the act came to, in one sentence."""
+    if result.decided_seconds is None:
+        return "No decision was seen."
+    return (
+        f"It was {result.decided} after {result.decided_seconds:.1f} s. It answered "
+        f"{result.served} requests; {result.failed} of all requests failed, {result.lost} were "
+        "lost."
+    )
 
 
 def table(results: list[Result]) -> str:

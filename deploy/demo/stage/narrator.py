@@ -23,13 +23,13 @@ def typed(*arguments: str) -> None:
 
 
 class Narrator:
-    """Prints a line whenever phase, step, weight or message of the story's Rollout changes."""
+    """Prints a line whenever phase, weight or message of the story's Rollout changes."""
 
     def __init__(self, story: Story) -> None:
         self._story = story
         self._started = time.time()
         self._told = 0
-        self._last = ""
+        self._last = describe(story.now())
 
     def tell_news(self) -> None:
         """Print what changed since the last call."""
@@ -44,10 +44,7 @@ class Narrator:
 
 
 def describe(moment: Moment) -> str:
-    """Phase, step, weight and message in one line."""
+    """Phase, weight and message in one line; the message names the step."""
     release: Json = moment.status.get("release") or {}
-    parts = [f"{moment.phase:<11}"]
-    if release:
-        parts.append(f"step {release.get('step')}/{release.get('steps')}")
-        parts.append(f"{release.get('weight', 0):>3} %")
-    return "  ".join([*parts, moment.message])
+    weight = f"{release['weight']:>3} %" if "weight" in release else " " * 5
+    return f"{moment.phase:<11} {weight}  {moment.message}"
