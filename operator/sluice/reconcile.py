@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # A healthy pass ends by itself after a few turns; this bounds one that does not.
 _TURNS: Final = 30
+# Writes refused in a row as outdated; what is refused after so many fresh reads stays refused.
+_REFUSALS: Final = 5
 # Counters that move with every pod are shown at most so often; phases and steps at once.
 _COUNTERS_EVERY: Final = timedelta(seconds=1)
 _AFTER_REFUSAL_SECONDS: Final = 30.0
@@ -54,13 +56,19 @@ class Reconciler:
 
     async def __call__(self, key: Key) -> Outcome:
         """One pass. Raises ClusterError where the API server is in trouble: the queue waits."""
+        refusals = 0
         for _ in range(_TURNS):
             try:
                 outcome = await self._turn(key)
             except Stale as stale:
                 log.debug("%s: %s; reading afresh", key, stale)
                 self._memory(key).fresh = True
+                refusals += 1
+                if refusals > _REFUSALS:
+                    log.warning("%s: %s; again in a second", key, stale)
+                    return AgainIn(1.0)
                 continue
+            refusals = 0
             if outcome is not None:
                 return outcome
         log.warning("%s: still busy after %d turns; goes on in a second", key, _TURNS)

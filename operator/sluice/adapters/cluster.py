@@ -23,7 +23,14 @@ from sluice.adapters.wire import Json, Resource
 from sluice.adapters.writes import request_of, status_request
 from sluice.core import keys
 from sluice.core.objects import Anchor, Deployment, JsonMap, Pod, Record, ReplicaSet, Rollout
-from sluice.core.plan import Action, DeleteRecord, DeleteReplicaSet, PatchRollout
+from sluice.core.plan import (
+    Action,
+    CreateRecord,
+    DeleteRecord,
+    DeleteReplicaSet,
+    PatchRecord,
+    PatchRollout,
+)
 from sluice.ports import Key, Parts, Stale
 
 # What a watch says of an object that is gone; any other type brings its present state.
@@ -72,6 +79,10 @@ class KubeCluster:
             return
         if resource == wire.ROLLOUTS:
             self._changed(Key(namespace, name))
+            if kind == _DELETED:
+                # One that had to stand back may have its turn now.
+                for other in self._known.rollouts.all_in(namespace):
+                    self._changed(_key(other))
             return
         for rollout in {before, label_of(raw)} - {""}:
             self._changed(Key(namespace, rollout))
@@ -144,6 +155,8 @@ class KubeCluster:
         except Stale:
             self._covered.pop(key, None)
             self._doubtful.add(key)
+            if isinstance(action, CreateRecord):
+                await self._relabel(key, action)
             raise
         match action:
             case DeleteReplicaSet(ref=ref) | DeleteRecord(ref=ref):
@@ -153,6 +166,16 @@ class KubeCluster:
         if isinstance(action, PatchRollout) and action.finalizers == ():
             # With the last finalizer a Rollout that is being deleted is gone.
             self._doubtful.add(key)
+
+    async def _relabel(self, key: Key, action: CreateRecord) -> None:
+        """One of ours that lost its label is not listed, yet holds the name: mark it again."""
+        raw = await self._get(wire.REVISIONS, key.namespace, action.name)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            return
+        owner = views.record(raw).owner_uid
+        if owner == (action.owner.uid if action.owner else None):
+            patch = PatchRecord(views.ref(raw), labels=dict(action.labels))
+            await self._kube.send(request_of(key.namespace, patch))
 
     async def apply_status(self, rollout: Rollout, status: JsonMap) -> None:
         """Write the status, unless it is the stored one."""

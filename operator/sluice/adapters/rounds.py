@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 from sluice.core.plan import Ask
@@ -43,6 +44,7 @@ class RoundBoard:
         self._heard = heard
         self._running: dict[Key, asyncio.Task[None]] = {}
         self._latest: dict[Key, Round] = {}
+        self._since: dict[Key, tuple[str, datetime]] = {}
 
     def submit(self, key: Key, ask: Ask) -> None:
         """Start the round, unless one is in flight or this one is answered already."""
@@ -59,12 +61,17 @@ class RoundBoard:
     def forget(self, key: Key) -> None:
         """Drop the newest round, and the one that is under way."""
         self._latest.pop(key, None)
+        self._since.pop(key, None)
         task = self._running.pop(key, None)
         if task is not None:
             task.cancel()
 
     async def _run(self, key: Key, ask: Ask) -> None:
         asked_at = self._clock.now()
+        release, since = self._since.get(key, ("", asked_at))
+        if release != ask.release:
+            since = asked_at
+        self._since[key] = (ask.release, since)
         try:
             values = await self._source.ask(ask.source, ask.queries, ask.timeout_seconds)
         except Exception:
@@ -76,7 +83,7 @@ class RoundBoard:
             # After `forget` the place may hold the task of a newer round.
             if self._running.get(key) is asyncio.current_task():
                 del self._running[key]
-        done = Round(ask.release, ask.tick, asked_at, values)
+        done = Round(ask.release, ask.tick, asked_at, values, since)
         self._latest[key] = done
         self._heard(done)
         self._on_ready(key)

@@ -156,8 +156,15 @@ def record(raw: JsonMap) -> Record:
 
 def anchor(raw: JsonMap) -> Anchor:
     """The ControllerRevision that owns what belongs to the Rollout."""
-    annotations = texts_of(map_of(raw, "metadata"), "annotations")
-    return Anchor(ref=ref(raw), deployment_uid=str(annotations.get(keys.DEPLOYMENT_UID, "")))
+    meta = map_of(raw, "metadata")
+    annotations = texts_of(meta, "annotations")
+    return Anchor(
+        ref=ref(raw),
+        deployment_uid=str(annotations.get(keys.DEPLOYMENT_UID, "")),
+        labels=texts_of(meta, "labels"),
+        adopted=keys.ADOPTED in annotations,
+        given_back=keys.GIVEN_BACK in annotations,
+    )
 
 
 def pod(raw: JsonMap) -> Pod:

@@ -38,8 +38,13 @@ def request_of(namespace: str, action: Action) -> Request:
             return _patch_replica_set(namespace, action)
         case CreateRecord():
             return wire.create(wire.REVISIONS, namespace, _new_record(namespace, action))
-        case PatchRecord(ref=ref, annotations=annotations, owner=owner):
-            metadata = _guard(ref) | _owned_by(owner) | _changes("annotations", annotations)
+        case PatchRecord(ref=ref):
+            metadata = (
+                _guard(ref)
+                | _owned_by(action.owner)
+                | _changes("labels", action.labels)
+                | _changes("annotations", action.annotations)
+            )
             return wire.patch(wire.REVISIONS, namespace, ref.name, {"metadata": metadata})
         case DeleteReplicaSet(ref=ref):
             return _delete(wire.REPLICA_SETS, namespace, ref)
@@ -97,9 +102,9 @@ def _patch_replica_set(namespace: str, action: PatchReplicaSet) -> Request:
         | _changes("labels", action.labels)
         | _changes("annotations", action.annotations)
     )
-    body: Json = {"metadata": metadata}
-    if action.replicas is not None:
-        body["spec"] = {"replicas": action.replicas}
+    sizes = {"replicas": action.replicas, "minReadySeconds": action.min_ready_seconds}
+    spec = {name: number for name, number in sizes.items() if number is not None}
+    body: Json = {"metadata": metadata} | ({"spec": spec} if spec else {})
     return wire.patch(wire.REPLICA_SETS, namespace, action.ref.name, body)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sluice.core import keys, times
-from sluice.core.moves import CLEARED, anchor_owner, record_labels
+from sluice.core.belongings import anchor_owner, record_labels
+from sluice.core.moves import CLEARED
 from sluice.core.objects import Deployment, Observed, ReplicaSet, Role
 from sluice.core.ownership import gate_patch
-from sluice.core.plan import Action, CreateRecord, PatchReplicaSet
+from sluice.core.plan import Action, CreateRecord, PatchDeployment, PatchRecord, PatchReplicaSet
 from sluice.core.templates import without_hash
 
 
@@ -23,22 +24,29 @@ class Waiting:
 
 
 def is_adopted(observed: Observed, deployment: Deployment) -> bool:
-    """Whether the Deployment is ours already: marked with our label, or paused with roles.
+    """Whether this very Deployment was adopted and not given back.
 
-    The label alone says so while the gate is merely broken; the roles alone where only the label
-    was taken away (a replace, a label-wiping apply).
+    The anchor says so, and nothing on the Deployment can unsay it: `kubectl replace` wipes label
+    and `paused` together, and an exported manifest brings both to a Deployment that is new.
     """
-    if deployment.labels.get(keys.ROLLOUT_LABEL) == observed.rollout.ref.name:
+    anchor = observed.anchor
+    if anchor is None or anchor.given_back or anchor.deployment_uid != deployment.ref.uid:
+        return False
+    if anchor.adopted:
         return True
-    known = any(rs.role is Role.STABLE or keys.SWAP in rs.annotations for rs in _living(observed))
-    return deployment.paused and known
+    # Killed between the gate, which is the last write but one, and the word on the anchor.
+    shut = deployment.labels.get(keys.ROLLOUT_LABEL) == observed.rollout.ref.name
+    return shut and deployment.paused and any(r.role is Role.STABLE for r in _living(observed))
 
 
 def adopt(observed: Observed, deployment: Deployment) -> tuple[Action, ...] | Waiting:
-    """The writes of adoption in their order: record, marks on the stable ReplicaSet, the gate.
-
-    The gate comes last, because it is what says that the rest is there.
+    """The writes of adoption in their order: record, marks on the stable ReplicaSet, the gate, and
+    last the word on the anchor that all of it is there.
     """
+    if _is_exported(observed, deployment):
+        # A manifest that was exported while it was adopted: nothing runs, and nothing ever would.
+        rollout_label = {keys.ROLLOUT_LABEL: None}
+        return (PatchDeployment(deployment.ref, paused=False, labels=rollout_label),)
     running = _running(observed, deployment)
     if isinstance(running, Waiting):
         return running
@@ -70,7 +78,13 @@ def adopt(observed: Observed, deployment: Deployment) -> tuple[Action, ...] | Wa
         actions.append(PatchReplicaSet(running.ref, labels=mark, annotations=facts))
     if gate := gate_patch(deployment, rollout):
         actions.append(gate)
-    return tuple(actions)
+    return (*actions, PatchRecord(anchor.ref, {keys.ADOPTED: now}))
+
+
+def _is_exported(observed: Observed, deployment: Deployment) -> bool:
+    marked = deployment.labels.get(keys.ROLLOUT_LABEL) == observed.rollout.ref.name
+    owns = any(rs.owner_uid == deployment.ref.uid for rs in _living(observed))
+    return marked and deployment.paused and deployment.observed and not owns
 
 
 def _running(observed: Observed, deployment: Deployment) -> ReplicaSet | Waiting:
@@ -80,6 +94,7 @@ def _running(observed: Observed, deployment: Deployment) -> ReplicaSet | Waiting
         return Waiting(f"waits until the Deployment controller has seen {name}")
     owned = [rs for rs in _living(observed) if rs.owner_uid == deployment.ref.uid]
     fitting = [rs for rs in owned if rs.template_hash == deployment.template_hash]
+    fitting.sort(key=lambda rs: rs.replicas, reverse=True)
     busy = [rs for rs in owned if rs not in fitting[:1] and not rs.idle]
     n = deployment.replicas
     if not fitting:

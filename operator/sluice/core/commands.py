@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Final
 
 from sluice.core import keys, times
@@ -58,9 +58,13 @@ class Accepted:
 def accepted(annotations: Mapping[str, str]) -> Accepted | None:
     """The last accepted command; None when there is none or it cannot be read."""
     try:
-        return Accepted(**json.loads(annotations.get(keys.ACCEPTED, "")))
+        command = Accepted(**json.loads(annotations.get(keys.ACCEPTED, "")))
     except (ValueError, TypeError):
         return None
+    kinds = {field.name: type(field.default) for field in fields(Accepted)[3:]}
+    texts = dict.fromkeys(("id", "verb", "at"), str)
+    sound = all(isinstance(getattr(command, n), kind) for n, kind in {**kinds, **texts}.items())
+    return command if sound else None
 
 
 def accept(situation: Situation, text: str) -> Accepted:
@@ -109,7 +113,7 @@ def outcome(situation: Situation, command: Accepted) -> str | None:
 
 def previous(situation: Situation) -> ReplicaSet | None:
     """The version that was stable before the present one and is not rejected."""
-    return max(_history(situation), key=lambda rs: rs.annotations[keys.STABLE_AT], default=None)
+    return max(_history(situation), key=lambda rs: rs.revision, default=None)
 
 
 def _history(situation: Situation) -> list[ReplicaSet]:
@@ -127,7 +131,7 @@ def _accept_rollback(situation: Situation, command: Accepted, argument: str) -> 
         return command
     if situation.stable is None:
         return command.finished("nothing done: there is no stable version to go back from")
-    if situation.state is State.RETURNING:
+    if situation.state is State.RETURNING and not argument:
         return command.finished(f"nothing done: already going back, release {situation.release}")
     target = previous(situation)
     if argument:
@@ -147,6 +151,9 @@ def _accept_abort(situation: Situation, command: Accepted, argument: str) -> Acc
         return command.finished('nothing done: abort takes no argument; write "abort"')
     if _takes_back(situation):
         return command
+    if situation.state is State.RETURNING:
+        said = "nothing done: a rollback is under way; rollback=N goes to another revision"
+        return command.finished(said)
     if situation.state is State.SHRINKING and not situation.rolling_back:
         return command.finished("nothing done: the release is promoted already; use rollback")
     return command.finished("nothing done: no release is under way")

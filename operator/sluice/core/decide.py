@@ -6,14 +6,26 @@ that a pass does one kind of thing and the next one looks again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from sluice.core import adoption, commands, display, keys, ownership, restore, story, tidy, waking
+from sluice.core import (
+    adoption,
+    commands,
+    display,
+    keys,
+    ownership,
+    restore,
+    story,
+    tidy,
+    times,
+    waking,
+)
 from sluice.core.events import available, command, first
 from sluice.core.moves import actions as actions_of
-from sluice.core.objects import Deployment, Observed
-from sluice.core.plan import Action, CreateRecord, Decision, PatchRollout, Plan
-from sluice.core.policy import Policy
+from sluice.core.objects import Deployment, Observed, Role
+from sluice.core.plan import Action, CreateRecord, Decision, PatchRollout, Plan, Status
+from sluice.core.policy import Policy, Step
 from sluice.core.promotion import finish, promote
 from sluice.core.situation import Situation, State
 from sluice.core.table import Event, Move, Phase, rule_of
@@ -22,6 +34,7 @@ from sluice.core.table import Event, Move, Phase, rule_of
 # the label-selected watch yet.
 _WAIT = timedelta(seconds=2)
 _ABSENT = timedelta(seconds=5)
+_LONG_WAIT = timedelta(seconds=15)
 # Looked at again without any event, in case the watch has missed one.
 _RESYNC = timedelta(minutes=5)
 
@@ -37,17 +50,46 @@ def decide(observed: Observed) -> Plan:
         return _without_deployment(observed)
     if rollout.deleting:
         return _give_back(observed, deployment)
-    if rollout.policy is None:
-        message = "; ".join(rollout.problems)
-        status = display.simple(observed, Phase.INVALID, message, "InvalidSpec")
-        return Plan(status=status, again_at=observed.now + _RESYNC)
+    refusal = _refusal(observed, deployment)
+    if rollout.policy is not None and refusal is None:
+        return _prepare(observed, deployment) or _adopted(observed, deployment, rollout.policy)
+    assert refusal is not None, "no policy is a refusal"
+    if not adoption.is_adopted(observed, deployment):
+        return Plan(status=refusal, again_at=observed.now + _patience(observed))
+    # What runs is still guarded: the gate, the rule of one, a swap that has begun, the commands.
+    plan = _adopted(observed, deployment, _standstill(observed))
+    return plan if plan.status is None else replace(plan, status=refusal)
+
+
+def _refusal(observed: Observed, deployment: Deployment) -> Status | None:
+    """Why no release can be run, as a status; None when all is well."""
+    if observed.rollout.policy is None:
+        message = "; ".join(observed.rollout.problems)
+        return display.simple(observed, Phase.INVALID, message, "InvalidSpec")
     if deployment.strategy != "RollingUpdate":
         message = (
             f"Deployment {deployment.ref.name} has strategy {deployment.strategy}; "
             "set spec.strategy.type to RollingUpdate"
         )
-        return _waiting(observed, Phase.STALLED, message, "WrongStrategy")
-    return _prepare(observed, deployment) or _adopted(observed, deployment, rollout.policy)
+        return display.simple(observed, Phase.STALLED, message, "WrongStrategy")
+    return None
+
+
+def _standstill(observed: Observed) -> Policy:
+    """A policy under which nothing begins and a canary stays as large as it is."""
+    weights = (
+        rs.annotations.get(keys.STEP_WEIGHT, "")
+        for rs in observed.replica_sets
+        if rs.role is Role.CANARY and not rs.deleting
+    )
+    weight = next((int(text) for text in weights if text.isdecimal()), 1)
+    steps = (Step(max(1, min(50, weight))),)
+    return Policy(target=observed.rollout.target, paused=True, steps=steps)
+
+
+def _patience(observed: Observed) -> timedelta:
+    """How long to wait for something that no watch tells of: longer as time goes by."""
+    return min(_LONG_WAIT, max(_WAIT, (observed.now - observed.rollout.created) / 30))
 
 
 def _foreign(observed: Observed, deployment: Deployment) -> bool:
@@ -83,13 +125,13 @@ def _without_deployment(observed: Observed) -> Plan:
 
 def _waiting(observed: Observed, phase: Phase, message: str, reason: str) -> Plan:
     status = display.simple(observed, phase, message, reason)
-    return Plan(status=status, again_at=observed.now + _WAIT)
+    return Plan(status=status, again_at=observed.now + _patience(observed))
 
 
 def _give_back(observed: Observed, deployment: Deployment) -> Plan:
     if keys.FINALIZER not in observed.rollout.finalizers:
         return Plan()
-    policy = observed.rollout.policy or Policy(target=deployment.ref.name)
+    policy = observed.rollout.policy or _standstill(observed)
     uid = observed.anchor.ref.uid if observed.anchor else ""
     steps = restore.restore(Situation(observed, deployment, policy, uid))
     if not steps:
@@ -143,9 +185,14 @@ def _gate(situation: Situation) -> Plan | None:
     deployment, now = situation.deployment, situation.now
     patch = ownership.gate_patch(deployment, situation.observed.rollout.ref.name)
     opened = not deployment.paused
+    if patch is not None and opened:
+        rollout = situation.observed.rollout
+        note = PatchRollout(rollout.ref, {keys.UNGATED: times.stamp(now)})
+        decision = Decision("gate shut again", "spec.paused was false")
+        return Plan((patch, note), decision=decision, again_at=now)
     if patch is not None:
-        why = "spec.paused was false" if opened else "a field of ours was gone"
-        return Plan((patch,), decision=Decision("gate shut again", why), again_at=now)
+        decision = Decision("gate mended", "a field of ours was gone")
+        return Plan((patch,), decision=decision, again_at=now)
     if ownership.violators(situation) and not deployment.observed:
         return Plan(again_at=now + _WAIT)
     return None
@@ -168,9 +215,9 @@ def _ownership(situation: Situation) -> Plan | None:
 
 def _stable_lost(situation: Situation) -> Plan:
     now = situation.now
-    actions = ownership.restore_stable(situation)
+    actions = ownership.restore_stable(situation) or tidy.shrink(situation)
     if actions:
-        decision = Decision("stable ReplicaSet restored", "the Deployment owned none")
+        decision = Decision("stable ReplicaSet restored", "the Deployment owned none of that role")
         return Plan(actions, decision=decision, again_at=now)
     if situation.replicas == 0:
         message = "scaled to 0; the stable ReplicaSet is made again when it is scaled up"
@@ -238,6 +285,9 @@ def _take_command(situation: Situation) -> Plan | None:
     text = rollout.annotations.get(keys.COMMAND)
     if text is None or situation.state is State.SWAPPING:
         return None
+    if command(situation) is not None and first(situation) is not Event.OVERDUE:
+        # One after the other: the former one is not forgotten, unless it can come to no end.
+        return None
     order = commands.accept(situation, text)
     patch = PatchRollout(rollout.ref, {keys.COMMAND: None, keys.ACCEPTED: order.dump()})
     decision = Decision(f'command "{order.verb}"', order.result or "accepted")
@@ -249,4 +299,6 @@ def _finish_command(situation: Situation) -> Plan | None:
     if order is None:
         return None
     result = commands.outcome(situation, order)
+    if result is None and situation.state is State.RETURNING and first(situation) is Event.REPLACED:
+        result = "given up: its pods do not come up, and the Deployment has a newer template"
     return None if result is None else finish(situation, order, result)

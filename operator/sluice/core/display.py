@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from sluice.core import keys, sizing
+from sluice.core import keys, sizing, times
 from sluice.core.commands import accepted
 from sluice.core.events import available
 from sluice.core.objects import Observed, Role
@@ -14,6 +15,7 @@ from sluice.core.situation import Situation
 from sluice.core.table import Phase
 
 _REJECTED_SHOWN = 10
+_UNGATED_SHOWN = timedelta(minutes=10)
 # kstatus reads these three (design, section 2).
 _BUSY = frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.ROLLING_BACK, Phase.PAUSED})
 
@@ -77,15 +79,41 @@ def _conditions(
     # A template that was rolled back stays until somebody changes it: kstatus' Stalled.
     stalled = phase in (Phase.STALLED, Phase.ROLLED_BACK)
     conditions = [
-        Condition("Ready", status=ready, reason=why, message=message),
+        Condition("Ready", status=ready, reason=why, message=_with_deadline(situation, message)),
         Condition("Reconciling", status=busy, reason=why, message=message),
         Condition("Stalled", status=stalled, reason=why, message=message),
     ]
+    if conflict := _ungated(situation):
+        conditions.append(conflict)
     if phase is Phase.PAUSED:
         conditions.append(Condition("Paused", status=True, reason=reason, message=message))
     if phase is Phase.ROLLED_BACK:
         conditions.append(Condition("Rejected", status=True, reason=reason, message=message))
     return tuple(conditions)
+
+
+def _with_deadline(situation: Situation, message: str) -> str:
+    """What kstatus will say of the Deployment where its deadline is not ours to set."""
+    deployment = situation.deployment
+    if deployment.progress_deadline_seconds == keys.ENDLESS_DEADLINE_SECONDS:
+        return message
+    return (
+        f"{message}; kstatus shows Deployment {deployment.ref.name} as InProgress, because its "
+        "progressDeadlineSeconds is set by somebody else"
+    )
+
+
+def _ungated(situation: Situation) -> Condition | None:
+    """That somebody unpaused the Deployment a short while ago."""
+    at = times.parse(situation.observed.rollout.annotations.get(keys.UNGATED))
+    if at is None or situation.now > at + _UNGATED_SHOWN:
+        return None
+    name = situation.deployment.ref.name
+    message = (
+        f"Deployment {name} was unpaused at {times.stamp(at)} and has been paused again; "
+        "leave spec.paused to Sluice: take it out of the manifest"
+    )
+    return Condition("Conflict", status=True, reason="Ungated", message=message)
 
 
 def _stable(situation: Situation) -> Mapping[str, Any] | None:

@@ -13,6 +13,9 @@ from sluice.core.situation import Situation, State
 from sluice.core.table import TABLE, Event
 from sluice.core.verdict import Verdict, overall
 
+# A query may take so long, and never longer than its interval.
+QUERY_SECONDS: Final = 5.0
+
 
 def first(situation: Situation) -> Event:
     """The event that decides this pass: the first of the state's row that holds."""
@@ -32,11 +35,9 @@ def available(replica_set: ReplicaSet | None) -> int:
 
 def deadline(situation: Situation) -> datetime | None:
     """When the present growth is overdue; None while nothing grows."""
-    rising = situation.rising
-    if rising is None or keys.GROW_STARTED not in rising.annotations:
-        return None
+    started = situation.stamp(situation.rising, keys.GROW_STARTED)
     seconds = situation.policy.progress_deadline_seconds
-    return situation.since(rising, keys.GROW_STARTED) + timedelta(seconds=seconds)
+    return started + timedelta(seconds=seconds) if started else None
 
 
 def step_ends(situation: Situation) -> datetime:
@@ -46,8 +47,10 @@ def step_ends(situation: Situation) -> datetime:
 
 
 def no_data_at(situation: Situation) -> datetime | None:
-    """When what is Unknown now has been so for `noData.after`; None while all is known."""
-    since = situation.data.unknown_since
+    """When what is Unknown now has been so for `noData.after`; None while all is known, and while
+    nobody has asked: an operator that was down knows nothing of the metrics.
+    """
+    since = situation.data.unknown_since if situation.round else None
     after = timedelta(seconds=situation.data.analysis.no_data_after_seconds)
     return since + after if since else None
 
@@ -58,9 +61,19 @@ def first_reading_at(situation: Situation) -> datetime:
     return started + timedelta(seconds=situation.data.analysis.initial_delay_seconds)
 
 
+def stale_at(situation: Situation) -> datetime | None:
+    """When the newest round is too old to speak for now: two intervals and a query's time later."""
+    analysis = situation.data.analysis
+    lasts = timedelta(seconds=2 * analysis.interval_seconds + QUERY_SECONDS)
+    return situation.round.asked_at + lasts if situation.round else None
+
+
 def _called_back(situation: Situation) -> bool:
     order = command(situation)
     if order is None or not order.target or situation.stable is None:
+        return False
+    returning = situation.returning
+    if returning is not None and returning.template_hash == order.target:
         return False
     # Neither source nor target: other releases have passed since; such a rollback is void.
     return situation.stable.template_hash == order.source
@@ -73,6 +86,12 @@ def _aborted(situation: Situation) -> bool:
     return order.release == situation.release
 
 
+def _crashed(situation: Situation) -> bool:
+    # The target of a rollback is all there is to go to: it is awaited, and its trouble is told.
+    awaited = situation.state is State.RETURNING and situation.rolling_back
+    return situation.trouble is not None and situation.trouble.certain and not awaited
+
+
 def _withdrawn(situation: Situation) -> bool:
     stable = situation.stable
     return stable is not None and situation.deployment.template_hash == stable.template_hash
@@ -82,8 +101,11 @@ def _replaced(situation: Situation) -> bool:
     rising = situation.rising
     if rising is None or situation.deployment.template_hash == rising.template_hash:
         return False
-    # A rollback does not care for the Deployment's template; a fast release follows it.
-    return situation.state is not State.RETURNING or not situation.rolling_back
+    if situation.state is not State.RETURNING or not situation.rolling_back:
+        return True
+    # A rollback does not care for the Deployment's template, unless its target does not come up
+    # and a new version is there to try.
+    return _overdue(situation) and situation.deployment.template_hash not in situation.rejected
 
 
 def _no_data(situation: Situation, action: str) -> bool:
@@ -111,7 +133,7 @@ def _lost(situation: Situation) -> bool:
 
 
 def _overridden(situation: Situation) -> bool:
-    return situation.data.overridden(situation.step_number)
+    return situation.data.overridden(situation.step.weight)
 
 
 def _unknown(situation: Situation) -> bool:
@@ -120,25 +142,24 @@ def _unknown(situation: Situation) -> bool:
         return False
     if _no_data(situation, "Continue"):
         return False
-    latest = situation.round
-    if latest is None or latest.asked_at < first_reading_at(situation):
+    latest, stale = situation.round, stale_at(situation)
+    if latest is None or stale is None or situation.now > stale:
+        return True
+    if latest.asked_at < first_reading_at(situation):
         return True
     judged_all = len(situation.judgements) == len(situation.data.analysis.metrics)
     return not judged_all or overall(situation.judgements) is not Verdict.PASS
 
 
 def _approval(situation: Situation) -> bool:
-    return situation.step.approval_required and situation.step_number not in situation.data.approved
+    step = situation.step
+    return step.approval_required and step.weight not in situation.data.approved
 
 
 def _ready(situation: Situation) -> bool:
     side = situation.heir or situation.rising
     n, slack = situation.replicas, situation.deployment.max_unavailable
     return sizing.may_swap(n, slack, available(side))
-
-
-def _gap(situation: Situation) -> bool:
-    return situation.stable is None
 
 
 def old_side(situation: Situation) -> ReplicaSet | None:
@@ -157,7 +178,7 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.ABORTED: _aborted,
     Event.WITHDRAWN: _withdrawn,
     Event.REPLACED: _replaced,
-    Event.CRASHED: lambda s: s.trouble is not None and s.trouble.certain,
+    Event.CRASHED: _crashed,
     Event.FAILED: lambda s: s.data.failure is not None and s.data.analysis.on_failure == "Rollback",
     Event.NO_DATA: lambda s: _no_data(s, "Rollback"),
     Event.OVERDUE: _overdue,
@@ -175,8 +196,8 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.LAST_PASSED: lambda s: s.step_number >= len(s.policy.steps),
     Event.PASSED: lambda _: True,
     Event.READY: _ready,
-    Event.GAP_UNREADY: lambda s: _gap(s) and not _ready(s) and old_side(s) is not None,
-    Event.GAP_READY: _gap,
+    Event.GAP_UNREADY: lambda s: s.gap and not _ready(s) and old_side(s) is not None,
+    Event.GAP_READY: lambda s: s.gap,
     Event.NOT_READY: lambda s: not _ready(s),
     Event.UNCHANGED: _withdrawn,
     Event.TEMPLATE_REJECTED: lambda s: s.deployment.template_hash in s.rejected,

@@ -18,6 +18,7 @@ ROLLOUT_LABEL: Final = f"{PREFIX}/rollout"
 FINALIZER: Final = f"{PREFIX}/restore"
 COMMAND: Final = f"{PREFIX}/command"
 ACCEPTED: Final = f"{PREFIX}/accepted"
+UNGATED: Final = f"{PREFIX}/ungated"
 
 # --- on the Deployment
 FORMER_DEADLINE: Final = f"{PREFIX}/former-progress-deadline-seconds"
@@ -45,6 +46,9 @@ HASH_LABEL: Final = "pod-template-hash"
 
 # --- on the anchor
 DEPLOYMENT_UID: Final = f"{PREFIX}/deployment-uid"
+ADOPTED: Final = f"{PREFIX}/adopted"
+# Written just before the gate is opened for good: from then on the Deployment is the user's.
+GIVEN_BACK: Final = f"{PREFIX}/given-back"
 # --- on a template's ControllerRevision
 TEMPLATE_LABEL: Final = f"{PREFIX}/template"
 POD_HASH: Final = f"{PREFIX}/pod-hash"

@@ -7,25 +7,32 @@ again before the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 from sluice.core import keys, story, times
-from sluice.core.events import command, old_side
+from sluice.core.belongings import (
+    birth_labels,
+    deployments,
+    free_pod_hash,
+    labels,
+    new_record,
+    newest_stable,
+    ours,
+)
+from sluice.core.events import available, command, old_side
 from sluice.core.objects import ReplicaSet, Role
 from sluice.core.plan import (
     Action,
     Changes,
-    CreateRecord,
     CreateReplicaSet,
-    Owner,
     PatchRecord,
     PatchReplicaSet,
 )
 from sluice.core.release_data import ReleaseData
 from sluice.core.situation import Situation
-from sluice.core.sizing import canary_size
+from sluice.core.sizing import canary_size, shrunk_rejected
 from sluice.core.table import Event, Move
-from sluice.core.templates import without_hash
 
 Actions = tuple[Action, ...]
 
@@ -40,71 +47,6 @@ _RISING_KEYS: Final = (
     keys.SWAP,
 )
 CLEARED: Final[Changes] = dict.fromkeys(_RISING_KEYS)
-
-
-def anchor_owner(rollout: str, uid: str) -> Owner:
-    """The ownerReference to the anchor."""
-    return Owner("apps/v1", "ControllerRevision", keys.anchor_name(rollout), uid)
-
-
-def ours(situation: Situation) -> Owner:
-    """The owner of canary, rejected ones and history."""
-    return anchor_owner(situation.observed.rollout.ref.name, situation.anchor_uid)
-
-
-def deployments(situation: Situation) -> Owner:
-    """The owner of the one stable ReplicaSet."""
-    ref = situation.deployment.ref
-    return Owner("apps/v1", "Deployment", ref.name, ref.uid)
-
-
-def labels(situation: Situation) -> dict[str, str]:
-    """The labels by which everything of a Rollout is found."""
-    return {keys.ROLLOUT_LABEL: situation.observed.rollout.ref.name}
-
-
-def birth_labels(
-    situation: Situation, template: Mapping[str, Any], pod_hash: str
-) -> dict[str, str]:
-    """The labels of a new ReplicaSet: those of its template, too, because a Deployment lets go of
-    a ReplicaSet that its selector does not match.
-    """
-    own = (template.get("metadata") or {}).get("labels") or {}
-    return {**own, keys.HASH_LABEL: pod_hash, **labels(situation)}
-
-
-def free_pod_hash(situation: Situation, wanted: str) -> str:
-    """A pod-template-hash whose ReplicaSet name is free: another template may hold the first,
-    and a name stays held while its object is being deleted.
-    """
-    taken = {rs.ref.name for rs in situation.observed.replica_sets}
-    name, candidate, number = situation.deployment.ref.name, wanted, 2
-    while f"{name}-{candidate}" in taken:
-        candidate, number = f"{wanted}{number}", number + 1
-    return candidate
-
-
-def record_labels(rollout: str, template_hash: str) -> dict[str, str]:
-    """The labels of a template's record."""
-    return {keys.ROLLOUT_LABEL: rollout, keys.TEMPLATE_LABEL: template_hash}
-
-
-def new_record(
-    situation: Situation, template_hash: str, pod_hash: str, annotations: Mapping[str, str]
-) -> CreateRecord:
-    """A record of the template of some ReplicaSet, or of the Deployment."""
-    rollout = situation.observed.rollout.ref.name
-    source = situation.of_template(template_hash) or situation.stable
-    template = situation.deployment.template
-    if source is not None and source.template_hash == template_hash:
-        template = source.template
-    return CreateRecord(
-        name=keys.record_name(rollout, template_hash),
-        labels=record_labels(rollout, template_hash),
-        annotations={keys.POD_HASH: pod_hash, **annotations},
-        owner=ours(situation),
-        data={"template": without_hash(template)},
-    )
 
 
 def patch_rising(
@@ -145,7 +87,7 @@ def _start(situation: Situation) -> Actions:
     size = canary_size(situation.replicas, situation.policy.steps[0].weight)
     if existing is not None:
         changes = {**CLEARED, keys.REASON: None, **annotations}
-        return (PatchReplicaSet(existing.ref, size, ours(situation), labels(situation), changes),)
+        return (_revived(situation, existing, size, changes),)
     pod_hash = free_pod_hash(situation, template_hash)
     return (
         CreateReplicaSet(
@@ -179,27 +121,48 @@ def _first_step(situation: Situation, release: str, revision: int) -> dict[str, 
 def _withdraw(situation: Situation) -> Actions:
     why = story.why(situation, Event.REPLACED)
     changes = {**CLEARED, keys.ROLE: Role.RETIRED, keys.REASON: why}
-    return (patch_rising(situation, changes, replicas=0),)
+    return (patch_rising(situation, changes, replicas=taken_back(situation)),)
+
+
+def taken_back(situation: Situation) -> int:
+    """The size of a side that is taken back before its swap: 0 at once, because it was extra. But
+    where the stable side has lost pods, as many are left as are needed; they go by the rule of
+    every old side.
+    """
+    rising = situation.rising
+    if rising is None or not rising.status_available:
+        return 0
+    slack = situation.deployment.max_unavailable
+    return shrunk_rejected(rising.replicas, situation.replicas, slack, available(situation.stable))
 
 
 def _reject(situation: Situation, event: Event) -> Actions:
     now, why = times.stamp(situation.now), story.why(situation, event)
     changes = {**CLEARED, keys.ROLE: Role.REJECTED, keys.REJECTED_AT: now, keys.REASON: why}
-    return (patch_rising(situation, changes, replicas=0),)
+    return (patch_rising(situation, changes, replicas=taken_back(situation)),)
 
 
 def _resize(situation: Situation) -> Actions:
     rising, wanted = situation.rising, situation.wanted
-    growing = rising is not None and wanted > rising.replicas
-    started = {keys.GROW_STARTED: times.stamp(situation.now)} if growing else {}
-    return (patch_rising(situation, started, replicas=wanted),)
+    changes: dict[str, str | None] = {}
+    if rising is not None and wanted > rising.replicas:
+        changes[keys.GROW_STARTED] = times.stamp(situation.now)
+        if rising.replicas == 0:
+            # Nothing ran meanwhile: the step begins anew.
+            changes[keys.STEP_STARTED] = None
+    return (patch_rising(situation, changes, replicas=wanted),)
 
 
 def _start_clock(situation: Situation) -> Actions:
+    """A canary that had lost pods for no longer than an interval goes on with the clock it had;
+    after a longer loss nobody knows what the step would have shown.
+    """
+    canary, now = situation.canary, situation.now
+    running = situation.stamp(canary, keys.STEP_STARTED)
+    lost_seconds = (now - situation.since(canary, keys.GROW_STARTED)).total_seconds()
     changes: dict[str, str | None] = {keys.GROW_STARTED: None}
-    # A canary that had lost pods goes on with the clock it had.
-    if situation.canary and keys.STEP_STARTED not in situation.canary.annotations:
-        changes[keys.STEP_STARTED] = times.stamp(situation.now)
+    if running is None or lost_seconds > situation.data.analysis.interval_seconds:
+        changes[keys.STEP_STARTED] = times.stamp(now)
     return (patch_rising(situation, changes),)
 
 
@@ -208,7 +171,7 @@ def _stop_clock(situation: Situation) -> Actions:
 
 
 def _next_step(situation: Situation) -> Actions:
-    number = situation.step_number + 1
+    number, data = situation.step_number + 1, past_override(situation)
     weight = situation.policy.steps[number - 1].weight
     changes: dict[str, str | None] = {
         keys.STEP: str(number),
@@ -216,13 +179,23 @@ def _next_step(situation: Situation) -> Actions:
         keys.GROW_STARTED: times.stamp(situation.now),
         keys.STEP_STARTED: None,
     }
-    return (patch_rising(situation, changes, replicas=canary_size(situation.replicas, weight)),)
+    size = canary_size(situation.replicas, weight)
+    return (patch_rising(situation, changes, replicas=size, data=data),)
+
+
+def past_override(situation: Situation) -> ReleaseData:
+    """The data for the next step: what was found in a step that was gone past is not its own."""
+    data = situation.data
+    if not data.overridden(situation.step.weight):
+        return data
+    return replace(data, failure=None, failures=())
 
 
 def _raise(situation: Situation) -> Actions:
     now = times.stamp(situation.now)
     changes = {keys.RAISE_STARTED: now, keys.GROW_STARTED: now}
-    return (patch_rising(situation, changes, replicas=situation.replicas),)
+    data = past_override(situation)
+    return (patch_rising(situation, changes, replicas=situation.replicas, data=data),)
 
 
 def _go_back(situation: Situation) -> Actions:
@@ -266,14 +239,32 @@ def _returning(situation: Situation, target: ReplicaSet, why: str) -> PatchRepli
         keys.REASON: why,
     }
     # An old side that still shrinks is only ever raised here: N is more than it has.
-    size = max(situation.replicas, target.replicas)
-    return PatchReplicaSet(target.ref, size, ours(situation), labels(situation), annotations)
+    return _revived(situation, target, max(situation.replicas, target.replicas), annotations)
+
+
+def _revived(
+    situation: Situation, replica_set: ReplicaSet, size: int, changes: Changes
+) -> PatchReplicaSet:
+    """One of ours rises again, by the Deployment's present idea of being available."""
+    return PatchReplicaSet(
+        replica_set.ref,
+        size,
+        ours(situation),
+        labels(situation),
+        changes,
+        situation.deployment.min_ready_seconds,
+    )
 
 
 def _announce(situation: Situation) -> Actions:
-    stable = situation.stable
+    """The record first: from here on the template is one to come back to, should its ReplicaSet
+    be lost.
+    """
+    stable, rising = situation.stable, situation.rising
     assert stable is not None, "a side rises beside a stable one"
-    return (patch_rising(situation, {keys.SWAP: stable.ref.uid}),)
+    assert rising is not None, "only a rising side is announced"
+    announcement = patch_rising(situation, {keys.SWAP: stable.ref.uid})
+    return (*newest_stable(situation, rising), announcement)
 
 
 def _unannounce(situation: Situation) -> Actions:

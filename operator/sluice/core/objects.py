@@ -131,7 +131,7 @@ class ReplicaSet:
     def revision(self) -> int:
         """Its number in the Deployment's history; 0 when it has none."""
         text = self.annotations.get(keys.REVISION, "")
-        return int(text) if text.isdigit() else 0
+        return int(text) if text.isdecimal() else 0
 
     @property
     def idle(self) -> bool:
@@ -164,6 +164,9 @@ class Anchor:
 
     ref: Ref
     deployment_uid: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    adopted: bool = False
+    given_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

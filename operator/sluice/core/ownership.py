@@ -8,9 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sluice.core import keys, times
-from sluice.core.moves import CLEARED, birth_labels, deployments, free_pod_hash, labels, ours
+from sluice.core.belongings import birth_labels, deployments, free_pod_hash, labels, ours
+from sluice.core.moves import CLEARED
 from sluice.core.objects import Deployment, Record, ReplicaSet, Role
-from sluice.core.plan import Action, CreateReplicaSet, PatchDeployment, PatchReplicaSet
+from sluice.core.plan import (
+    Action,
+    CreateReplicaSet,
+    PatchDeployment,
+    PatchRecord,
+    PatchReplicaSet,
+)
 from sluice.core.situation import Situation
 
 
@@ -28,7 +35,7 @@ def gate_patch(deployment: Deployment, rollout: str) -> PatchDeployment | None:
     if deployment.paused and not set_deadline and not unlabelled:
         return None
     former: dict[str, str | None] = {}
-    if set_deadline and keys.FORMER_DEADLINE not in deployment.annotations:
+    if set_deadline and deadline and keys.FORMER_DEADLINE not in deployment.annotations:
         former = {keys.FORMER_DEADLINE: str(deadline)}
     return PatchDeployment(
         deployment.ref,
@@ -55,15 +62,26 @@ def take_over(situation: Situation) -> tuple[Action, ...]:
 def restore_stable(situation: Situation) -> tuple[Action, ...]:
     """Gives the Deployment its stable ReplicaSet back when it owns none and no swap is announced.
 
-    One that lost its owner is given back; one that was deleted is made again from its record, with
-    the same name, hash and selector, so that pods which survived it are adopted. At N = 0 nothing
-    is made: with revisionHistoryLimit 0 the controller would clean it up at once.
+    One that lost its owner, or its role, is given both back; one that was deleted is made again
+    from its record, with the same name, hash and selector, so that pods which survived it are
+    adopted. At N = 0 nothing is made: with revisionHistoryLimit 0 the controller would clean it up
+    at once. Beside something that the Deployment owns nothing is ever made.
     """
-    for candidate in situation.living:
-        if candidate.role is Role.STABLE and candidate.owner_uid != situation.deployment.ref.uid:
-            return (PatchReplicaSet(candidate.ref, owner=deployments(situation), dangerous=True),)
     record = stable_record(situation.observed.records)
-    if record is None or situation.replicas == 0:
+    if living := _living_stable(situation, record):
+        marks = {**CLEARED, keys.ROLE: Role.STABLE, keys.REASON: None}
+        if keys.STABLE_AT not in living.annotations:
+            marks[keys.STABLE_AT] = times.stamp(situation.now)
+        return (
+            PatchReplicaSet(
+                living.ref,
+                owner=deployments(situation),
+                labels=labels(situation),
+                annotations=marks,
+                dangerous=True,
+            ),
+        )
+    if record is None or situation.replicas == 0 or situation.owned:
         return ()
     deployment, pod_hash = situation.deployment, free_pod_hash(situation, record.pod_hash)
     return (
@@ -85,9 +103,22 @@ def restore_stable(situation: Situation) -> tuple[Action, ...]:
     )
 
 
+def _living_stable(situation: Situation, record: Record | None) -> ReplicaSet | None:
+    """The ReplicaSet that is the stable one by all but its owner or its role."""
+    template, owned = (record.template_hash if record else None), situation.owned
+    fitting = [rs for rs in owned if rs.template_hash == template]
+    if owned and not fitting:
+        # What else it owns may be a roll of its own; one alone can only be the stable one.
+        return owned[0] if len(owned) == 1 and record is None else None
+    lost = [rs for rs in situation.ours if rs.role is Role.STABLE]
+    reusable = (Role.RETIRED, Role.RETURNING)
+    kept = [rs for rs in situation.ours if rs.template_hash == template and rs.role in reusable]
+    return next(iter([*fitting, *lost, *kept]), None)
+
+
 def stable_record(records: Iterable[Record]) -> Record | None:
-    """The record of the template that became stable last."""
-    stable = [record for record in records if record.stable_at]
+    """The record of the template that became stable last; a rejected one is none to return to."""
+    stable = [record for record in records if record.stable_at and not record.rejected_at]
     return max(stable, key=lambda record: record.stable_at or "", default=None)
 
 
@@ -102,8 +133,18 @@ def unlabelled(situation: Situation) -> tuple[Action, ...]:
 
 
 def strays(situation: Situation) -> tuple[Action, ...]:
-    """Re-owns what is ours by label but not by owner, as after a lost anchor."""
-    return tuple(
+    """Re-owns what is ours by label but not by owner, as after a lost anchor, and says again on the
+    anchor that the Deployment is adopted.
+    """
+    anchor = situation.observed.anchor
+    said = {keys.ADOPTED: times.stamp(situation.now)}
+    unsaid = (PatchRecord(anchor.ref, said),) if anchor and not anchor.adopted else ()
+    records = unsaid + tuple(
+        PatchRecord(record.ref, owner=ours(situation))
+        for record in situation.observed.records
+        if record.owner_uid != situation.anchor_uid
+    )
+    return records + tuple(
         PatchReplicaSet(rs.ref, owner=ours(situation))
         for rs in situation.ours
         if rs.role not in (None, Role.STABLE)

@@ -68,6 +68,7 @@ class PatchReplicaSet:
     owner: Owner | None = None
     labels: Changes = field(default_factory=dict)
     annotations: Changes = field(default_factory=dict)
+    min_ready_seconds: int | None = None
     # Lowering replicas, or changing the owner, can take serving pods away.
     dangerous: bool = False
 
@@ -92,10 +93,11 @@ class CreateRecord:
 
 @dataclass(frozen=True, slots=True)
 class PatchRecord:
-    """Changes annotations or the owner of a ControllerRevision of ours."""
+    """Changes annotations, labels or the owner of a ControllerRevision of ours."""
 
     ref: Ref
     annotations: Changes = field(default_factory=dict)
+    labels: Changes = field(default_factory=dict)
     owner: Owner | None = None
 
 
@@ -120,7 +122,10 @@ Action = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A round of metric queries that is due: (metric name, PromQL) pairs for one source."""
+    """A round of metric queries that is due: (metric name, PromQL) pairs for one source.
+
+    `release` is the release's key: an id alone may come again.
+    """
 
     release: str
     tick: int

@@ -25,18 +25,18 @@ def promote(situation: Situation) -> Plan | None:
         return None
     if situation.state not in CANARY_STATES or situation.release != order.release:
         return finish(situation, order, f"release {order.release} is over")
-    number, event = situation.step_number, first(situation)
-    if number != order.step:
+    weight, event = situation.step.weight, first(situation)
+    if situation.step_number != order.step:
         return finish(situation, order, f"step {order.step} of {order.release} is over")
-    if situation.data.overridden(number):
+    if situation.data.overridden(weight):
         return finish(situation, order, f"went past what held {story.where(situation)}")
     if event in _HOLDS:
-        data = override(situation.data, number, event.value)
+        data = override(situation.data, weight, event.value)
         return _write(situation, order, data)
     if situation.step.approval_required:
-        if number in situation.data.approved:
+        if weight in situation.data.approved:
             return finish(situation, order, f"{story.where(situation)} is approved")
-        return _write(situation, order, approve(situation.data, number))
+        return _write(situation, order, approve(situation.data, weight))
     said = f"nothing done: nothing to go past; {story.why(situation, event)}"
     return finish(situation, order, said)
 

@@ -44,10 +44,13 @@ class Unknown:
 class Round:
     """The answers to all metrics of a release, asked at one instant.
 
-    `tick` is the number of the interval since the release began, `asked_at` when it was asked.
+    `release` is the release's key, `tick` the number of the interval since it began, `asked_at`
+    when this was asked, `since` from when on this process has been asking for it: what is Unknown
+    while nobody asks is no outage.
     """
 
     release: str
     tick: int
     asked_at: datetime
     values: tuple[tuple[str, Known | Unknown], ...]
+    since: datetime | None = None

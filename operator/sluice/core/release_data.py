@@ -6,8 +6,11 @@ It is written when its meaning changes, never for a reading that merely passed.
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sluice.core.policy import Analysis, Metric
 from sluice.core.times import parse, stamp
@@ -27,8 +30,9 @@ class ReleaseData:
 
     `tick` is the last round folded in with a change; `failures` counts readings in a row out of
     range; `unknown_since` is when the first of the Unknown rounds in a row was asked; `failure`
-    stays once found; `approved` holds the approved steps, `overrides` the steps that `promote` went
-    past, and what held them.
+    stays once found; `approved` holds the weights of the approved steps, `overrides` those of the
+    steps that `promote` went past, and what held them. A step's weight stays when steps before it
+    are edited away; its number does not.
     """
 
     analysis: Analysis
@@ -39,9 +43,9 @@ class ReleaseData:
     approved: tuple[int, ...] = ()
     overrides: tuple[tuple[int, str], ...] = ()
 
-    def overridden(self, step: int) -> bool:
-        """Whether `promote` went past what held this step."""
-        return any(number == step for number, _ in self.overrides)
+    def overridden(self, weight: int) -> bool:
+        """Whether `promote` went past what held the step of this weight."""
+        return any(passed == weight for passed, _ in self.overrides)
 
     def failures_of(self, metric: str) -> int:
         """Readings in a row of this metric that were out of range."""
@@ -70,11 +74,9 @@ def load(text: str | None, fallback: Analysis) -> ReleaseData:
     """
     try:
         body = json.loads(text or "")
-        analysis = dict(body["analysis"])
-        metrics = tuple(Metric(**metric) for metric in analysis.pop("metrics", ()))
         failure = body.get("failure")
         return ReleaseData(
-            analysis=Analysis(**analysis, metrics=metrics),
+            analysis=_analysis(body["analysis"]),
             tick=int(body.get("tick", -1)),
             failures=tuple(sorted((str(k), int(v)) for k, v in body.get("failures", {}).items())),
             unknown_since=parse(body.get("unknownSince")),
@@ -82,16 +84,36 @@ def load(text: str | None, fallback: Analysis) -> ReleaseData:
             approved=tuple(int(step) for step in body.get("approved", ())),
             overrides=tuple((int(n), str(text)) for n, text in body.get("overrides", ())),
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return ReleaseData(analysis=fallback)
 
 
-def approve(data: ReleaseData, step: int) -> ReleaseData:
-    """The data with this step approved."""
-    return replace(data, approved=tuple(sorted({*data.approved, step})))
+def _analysis(body: Mapping[str, Any]) -> Analysis:
+    """The frozen analysis; ValueError or TypeError where a value cannot be what was frozen."""
+    values = dict(body)
+    metrics = tuple(Metric(**metric) for metric in values.pop("metrics", ()))
+    analysis = Analysis(**values, metrics=metrics)
+    spans = (analysis.interval_seconds, analysis.no_data_after_seconds)
+    if min(spans) <= 0 or analysis.initial_delay_seconds < 0:
+        raise ValueError("a span must be positive")
+    for metric in metrics:
+        limits = [limit for limit in (metric.minimum, metric.maximum) if limit is not None]
+        # Raises TypeError where one is no number or no text.
+        if any(not math.isfinite(limit) for limit in limits) or metric.failure_limit < 0:
+            raise ValueError("a limit must be a finite number")
+        if any(type(text) is not str for text in (metric.name, metric.query)):
+            raise TypeError("a metric has a name and a query")
+    return analysis
 
 
-def override(data: ReleaseData, step: int, what: str) -> ReleaseData:
-    """The data with what holds this step set aside, and a note of it; later steps are judged."""
-    overrides = (*data.overrides, (step, what))
+def approve(data: ReleaseData, weight: int) -> ReleaseData:
+    """The data with the step of this weight approved."""
+    return replace(data, approved=tuple(sorted({*data.approved, weight})))
+
+
+def override(data: ReleaseData, weight: int, what: str) -> ReleaseData:
+    """The data with what holds the step of this weight set aside, and a note of it; later steps
+    are judged.
+    """
+    overrides = (*data.overrides, (weight, what))
     return replace(data, failure=None, failures=(), unknown_since=None, overrides=overrides)

@@ -6,10 +6,12 @@ nothing.
 
 from __future__ import annotations
 
-from sluice.core import keys, tidy
+from sluice.core import keys, tidy, times
 from sluice.core.adoption import is_adopted
-from sluice.core.events import old_side
-from sluice.core.moves import CLEARED, deployments
+from sluice.core.belongings import deployments
+from sluice.core.events import first
+from sluice.core.moves import CLEARED, taken_back
+from sluice.core.moves import actions as actions_of
 from sluice.core.objects import Observed, ReplicaSet, Role
 from sluice.core.ownership import restore_stable, stable_record
 from sluice.core.plan import (
@@ -19,12 +21,16 @@ from sluice.core.plan import (
     DeleteReplicaSet,
     Owner,
     PatchDeployment,
+    PatchRecord,
     PatchReplicaSet,
     PatchRollout,
 )
-from sluice.core.situation import Situation
+from sluice.core.situation import Situation, State
+from sluice.core.table import Event, rule_of
 from sluice.core.templates import normalise, without_hash
 
+# What the API server gives a Deployment that names none.
+_DEFAULT_DEADLINE_SECONDS = 600
 _MARKS: Changes = {
     **CLEARED,
     **dict.fromkeys(
@@ -45,9 +51,7 @@ _MARKS: Changes = {
 def restore(situation: Situation) -> tuple[Action, ...]:
     """The next writes on the way back; empty while something has to be awaited."""
     if not is_adopted(situation.observed, situation.deployment):
-        # The gate is open (or never was shut): from here on the Deployment is the user's alone.
-        marked = tuple(_plain(rs) for rs in situation.living if rs.role is not None)
-        return marked or farewell(situation.observed)
+        return _open_the_gate(situation) or _last_marks(situation)
     lost = situation.stable is None and situation.heir is None
     if lost and (found := restore_stable(situation)):
         return found
@@ -55,7 +59,17 @@ def restore(situation: Situation) -> tuple[Action, ...]:
         actions = step(situation)
         if actions is not None:
             return actions
-    return _open_the_gate(situation)
+    anchor = situation.observed.anchor
+    if anchor is None or not situation.deployment.observed:
+        # Opened only when the controller has seen the stable template, or it would roll.
+        return ()
+    return (PatchRecord(anchor.ref, {keys.GIVEN_BACK: times.stamp(situation.now)}),)
+
+
+def _last_marks(situation: Situation) -> tuple[Action, ...]:
+    """The gate is open (or never was shut): from here on the Deployment is the user's alone."""
+    marked = tuple(_plain(rs) for rs in situation.living if rs.role is not None)
+    return marked or farewell(situation.observed)
 
 
 def farewell(observed: Observed) -> tuple[Action, ...]:
@@ -77,6 +91,14 @@ def abandon(observed: Observed) -> tuple[Action, ...]:
     awake = [rs for rs in orphans if rs.replicas > 0 and not rs.deleting]
     if awake:
         return tuple(PatchReplicaSet(rs.ref, 0, dangerous=True) for rs in awake)
+    spared = [
+        rs
+        for rs in observed.replica_sets
+        if rs.owner_uid is None and rs.role is Role.STABLE and not rs.deleting
+    ]
+    if spared:
+        # Orphaned on purpose (`kubectl delete deploy --cascade=orphan`): it goes on serving.
+        return tuple(_plain(rs) for rs in spared)
     doomed = [rs for rs in orphans if not rs.deleting]
     if doomed:
         return tuple(DeleteReplicaSet(rs.ref) for rs in doomed)
@@ -86,34 +108,33 @@ def abandon(observed: Observed) -> tuple[Action, ...]:
 
 def _is_ours(rs: ReplicaSet, observed: Observed) -> bool:
     uid = observed.anchor.ref.uid if observed.anchor else None
-    if rs.owner_uid is not None and rs.owner_uid == uid:
-        return True
-    return rs.role is not None and rs.owner_uid is None
+    if rs.owner_uid is not None:
+        return rs.owner_uid == uid
+    return rs.role not in (None, Role.STABLE)
 
 
 def _end_release(situation: Situation) -> tuple[Action, ...] | None:
-    """A canary goes to 0 at once, it was extra; in the gap of a swap the old side takes over."""
-    if situation.stable is None:
-        side = old_side(situation) or situation.heir
-        if side is None:
-            return None
-        back: Changes = {**CLEARED, keys.ROLE: Role.STABLE}
-        return (
-            PatchReplicaSet(
-                side.ref, owner=deployments(situation), annotations=back, dangerous=True
-            ),
-        )
-    rising = situation.rising
+    """A canary is taken back. A swap and a rollback under way are finished first: what they leave
+    may be a version that does not serve. A rollback whose target does not come up is given up.
+    """
+    event, rising = first(situation), situation.rising
+    returning = situation.state is State.RETURNING and situation.rolling_back
+    if situation.state is State.SWAPPING or (returning and event is not Event.OVERDUE):
+        return actions_of(situation, rule_of(situation.state, event).move, event)
     if rising is None:
         return None
     changes: Changes = {**CLEARED, keys.ROLE: Role.RETIRED, keys.REASON: "the Rollout was deleted"}
-    return (PatchReplicaSet(rising.ref, 0, annotations=changes, dangerous=True),)
+    size = taken_back(situation)
+    return (PatchReplicaSet(rising.ref, size, annotations=changes, dangerous=True),)
 
 
 def _shrink(situation: Situation) -> tuple[Action, ...] | None:
+    """Awaited as long as a growth may take; then the Deployment gets both sides as they are, and
+    its controller goes on as in any rollout of its own.
+    """
     if not situation.leavers:
         return None
-    return tidy.shrink(situation)
+    return tidy.shrink(situation) or (None if situation.overstayed else ())
 
 
 def _put_template_back(situation: Situation) -> tuple[Action, ...] | None:
@@ -150,16 +171,20 @@ def _plain(rs: ReplicaSet, owner: Owner | None = None) -> PatchReplicaSet:
 
 
 def _open_the_gate(situation: Situation) -> tuple[Action, ...]:
-    """Unpaused only when the controller has seen the stable template, or it would roll."""
+    """Unpauses the Deployment and takes our fields away. A deadline that is not ours any more is
+    left as it is.
+    """
     deployment = situation.deployment
-    if not deployment.observed:
+    if deployment.labels.get(keys.ROLLOUT_LABEL) != situation.observed.rollout.ref.name:
         return ()
     former = deployment.annotations.get(keys.FORMER_DEADLINE, "")
+    deadline = int(former) if former.isdecimal() else _DEFAULT_DEADLINE_SECONDS
+    ours = deployment.progress_deadline_seconds == keys.ENDLESS_DEADLINE_SECONDS
     return (
         PatchDeployment(
             deployment.ref,
             paused=False,
-            progress_deadline_seconds=int(former) if former.isdigit() else None,
+            progress_deadline_seconds=deadline if ours else None,
             labels={keys.ROLLOUT_LABEL: None},
             annotations={keys.FORMER_DEADLINE: None},
         ),

@@ -19,6 +19,9 @@ from sluice.core.release_data import ReleaseData, load
 from sluice.core.troubles import Trouble, find
 from sluice.core.verdict import Judgement, fold, judge_all
 
+# Clocks of two machines that run the operator in turn may differ so much.
+_CLOCK_SLACK = timedelta(seconds=10)
+
 
 class State(StrEnum):
     """Where a release is; every pass reads it from the objects."""
@@ -63,6 +66,11 @@ class Situation:
         return next((rs for rs in self.owned if rs.role is Role.STABLE), None)
 
     @cached_property
+    def gap(self) -> bool:
+        """Whether the Deployment owns nothing because a swap is on."""
+        return self.heir is not None and self.stable is None
+
+    @cached_property
     def heir(self) -> ReplicaSet | None:
         """The one announced to become the Deployment's, between announcement and swap."""
         return next((rs for rs in self.ours if keys.SWAP in rs.annotations), None)
@@ -104,12 +112,21 @@ class Situation:
         if self.returning is not None:
             return State.RETURNING
         if self.canary is not None:
-            annotations = self.canary.annotations
-            if keys.RAISE_STARTED in annotations:
+            if keys.RAISE_STARTED in self.canary.annotations:
                 return State.RAISING
-            stepping = keys.STEP_STARTED in annotations and keys.GROW_STARTED not in annotations
-            return State.STEPPING if stepping else State.GROWING
-        return State.SHRINKING if self.leavers else State.SETTLED
+            started = self.stamp(self.canary, keys.STEP_STARTED)
+            growing = self.stamp(self.canary, keys.GROW_STARTED)
+            return State.STEPPING if started and not growing else State.GROWING
+        return State.SHRINKING if self.leavers and not self.overstayed else State.SETTLED
+
+    @cached_property
+    def overstayed(self) -> bool:
+        """Whether old pods have been needed for longer than a growth may take: they must not hold
+        the next release up.
+        """
+        stable_at = self.stamp(self.stable, keys.STABLE_AT)
+        limit = timedelta(seconds=self.policy.progress_deadline_seconds)
+        return stable_at is None or self.now > stable_at + limit
 
     @property
     def now(self) -> datetime:
@@ -128,10 +145,19 @@ class Situation:
         return load(text, self.policy.analysis)
 
     @cached_property
+    def release_key(self) -> str:
+        """The release's id and when it began: an id may come again after its objects are gone."""
+        side = self.rising
+        began = side.annotations.get(keys.RELEASE_STARTED, "") if side else ""
+        return f"{self.release}@{began}"
+
+    @cached_property
     def round(self) -> Round | None:
-        """The newest answers to this release's metrics."""
-        latest = self.observed.latest_round
-        return latest if latest and self.canary and latest.release == self.release else None
+        """The newest answers to this release's metrics; none while no canary pod serves."""
+        latest, canary = self.observed.latest_round, self.canary
+        if latest is None or canary is None or not canary.status_available or not self.replicas:
+            return None
+        return latest if latest.release == self.release_key else None
 
     @cached_property
     def data(self) -> ReleaseData:
@@ -149,10 +175,12 @@ class Situation:
         pods = self.observed.pods
         if not pods or self.rising is None:
             return None
-        stable = self.stable.pod_hash if self.stable else ""
+        stable = self.stable
+        looked = [pod for pod in pods if stable and pod.pod_hash == stable.pod_hash]
         return find(
             (pod for pod in pods if pod.pod_hash == self.rising.pod_hash),
-            (pod for pod in pods if pod.pod_hash == stable),
+            looked,
+            compared=bool(looked) or stable is None or not stable.status_replicas,
         )
 
     @cached_property
@@ -165,7 +193,7 @@ class Situation:
         number = _number(self.canary.annotations.get(keys.STEP), 1)
         weight = _number(self.canary.annotations.get(keys.STEP_WEIGHT), 0)
         steps = self.policy.steps
-        if number <= len(steps) and steps[number - 1].weight == weight:
+        if 1 <= number <= len(steps) and steps[number - 1].weight == weight:
             return number
         fitting = [i for i, step in enumerate(steps, start=1) if step.weight >= weight]
         return fitting[0] if fitting else len(steps)
@@ -178,7 +206,7 @@ class Situation:
     @cached_property
     def wanted(self) -> int:
         """Pods that the rising side shall have now."""
-        if self.state is State.RAISING or self.canary is None:
+        if self.state in (State.RAISING, State.SWAPPING) or self.canary is None:
             return self.replicas
         return sizing.canary_size(self.replicas, self.step.weight)
 
@@ -195,10 +223,16 @@ class Situation:
             return self.stable.template_hash in self.rejected
         return any(rs.role is Role.REJECTED for rs in self.leavers)
 
+    def stamp(self, replica_set: ReplicaSet | None, key: str) -> datetime | None:
+        """The instant that an annotation holds; None where it is absent, unreadable, or so far in
+        the future that the clock must have been set back since.
+        """
+        instant = times.parse(replica_set.annotations.get(key)) if replica_set else None
+        return instant if instant and instant <= self.now + _CLOCK_SLACK else None
+
     def since(self, replica_set: ReplicaSet | None, key: str) -> datetime:
-        """The instant that an annotation holds; now where it is absent or unreadable."""
-        text = replica_set.annotations.get(key) if replica_set else None
-        return times.parse(text) or self.now
+        """The instant that an annotation holds, or now."""
+        return self.stamp(replica_set, key) or self.now
 
     def after(self, seconds: float) -> datetime:
         """The instant so many seconds from now."""
@@ -220,4 +254,4 @@ class Situation:
 
 
 def _number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdigit() else default
+    return int(text) if text and text.isdecimal() else default

@@ -71,7 +71,8 @@ def _called_back(situation: Situation) -> str:
 
 def _aborted(situation: Situation) -> str:
     order = command(situation)
-    return f'command "{order.verb}" at {where(situation)}' if order else "aborted"
+    place = f" at {where(situation)}" if situation.canary else ""
+    return f'command "{order.verb}"{place}' if order else "aborted"
 
 
 def _replaced(situation: Situation) -> str:

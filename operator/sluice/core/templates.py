@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from sluice.core.keys import HASH_LABEL
@@ -81,7 +81,7 @@ def canonical_quantity(text: str) -> str:
         number, factor = text, Decimal(1)
     try:
         return format((Decimal(number) * factor).normalize(), "f")
-    except InvalidOperation:
+    except ArithmeticError:
         return text
 
 

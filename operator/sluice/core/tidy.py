@@ -5,8 +5,8 @@ within its limits.
 from __future__ import annotations
 
 from sluice.core import keys, sizing
+from sluice.core.belongings import new_record, newest_stable
 from sluice.core.events import available
-from sluice.core.moves import new_record
 from sluice.core.objects import ReplicaSet, Role
 from sluice.core.ownership import stable_record
 from sluice.core.plan import (
@@ -25,7 +25,7 @@ _REJECTED_KEPT = 5
 def shrink(situation: Situation) -> tuple[Action, ...]:
     """Lowers each old side as far as N allows: by N and availability as they are in this pass."""
     stable = situation.stable
-    if stable is None:
+    if stable is None and (situation.gap or situation.replicas):
         return ()
     patches = []
     for old in situation.leavers:
@@ -48,6 +48,8 @@ def record_facts(situation: Situation) -> tuple[Action, ...]:
     stable, why one is rejected, how often one was tried.
     """
     actions: list[Action] = []
+    if situation.stable is not None:
+        actions += newest_stable(situation, situation.stable)
     for rs in situation.living:
         facts = _facts(rs)
         if not facts:
@@ -57,7 +59,6 @@ def record_facts(situation: Situation) -> tuple[Action, ...]:
             actions.append(new_record(situation, rs.template_hash, rs.pod_hash, facts))
             continue
         known = {
-            keys.STABLE_AT: record.stable_at,
             keys.REJECTED_AT: record.rejected_at,
             keys.TRIES: str(record.tries),
         }
@@ -68,9 +69,8 @@ def record_facts(situation: Situation) -> tuple[Action, ...]:
 
 def _facts(rs: ReplicaSet) -> dict[str, str]:
     if rs.role is Role.CANARY:
-        return {keys.TRIES: rs.annotations.get(keys.RELEASE, "").rpartition("-")[2] or "1"}
-    if rs.role is Role.STABLE and keys.STABLE_AT in rs.annotations:
-        return {keys.STABLE_AT: rs.annotations[keys.STABLE_AT]}
+        tries = rs.annotations.get(keys.RELEASE, "").rpartition("-")[2]
+        return {keys.TRIES: str(int(tries)) if tries.isdecimal() else "1"}
     if rs.role is Role.REJECTED and keys.REJECTED_AT in rs.annotations:
         wanted = (keys.REJECTED_AT, keys.REASON)
         return {key: rs.annotations[key] for key in wanted if key in rs.annotations}
@@ -86,10 +86,19 @@ def clean_up(situation: Situation) -> tuple[Action, ...]:
     limit = situation.deployment.revision_history_limit
     present = situation.deployment.template_hash
     idle = [rs for rs in situation.ours if rs.idle]
+    # The highest number stays, so that it is not given to another release.
+    newest = max(situation.living, key=lambda rs: rs.revision, default=None)
     surplus = [
         *_beyond([rs for rs in idle if is_history(rs)], max(1, limit)),
-        *(rs for rs in idle if _is_cancelled(rs) and rs.template_hash != present),
-        *_beyond([rs for rs in idle if rs.role is Role.REJECTED], min(limit, _REJECTED_KEPT)),
+        *(
+            rs
+            for rs in idle
+            if _is_cancelled(rs) and rs.template_hash != present and rs is not newest
+        ),
+        *_beyond(
+            [rs for rs in idle if rs.role is Role.REJECTED and rs.template_hash != present],
+            min(limit, _REJECTED_KEPT),
+        ),
     ]
     gone = {rs.ref.uid for rs in surplus}
     needed = {rs.template_hash for rs in situation.living if rs.ref.uid not in gone} | {present}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def stamp(instant: datetime) -> str:
@@ -23,6 +23,12 @@ def parse(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def later_than(text: str | None, now: datetime) -> str:
+    """A stamp of now, or just after `text` where the clock has been set back behind it."""
+    last = parse(text)
+    return stamp(max(now, last + timedelta(milliseconds=1)) if last else now)
 
 
 def span(seconds: float) -> str:

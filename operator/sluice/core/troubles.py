@@ -38,20 +38,22 @@ class Trouble:
 
 
 def crash_suspected(pods: Iterable[Pod]) -> bool:
-    """Whether a container has restarted so often that the stable side must be looked at, too."""
-    return any(container.restarts >= CRASH_RESTARTS for _, container in _containers(pods))
+    """Whether a container has restarted, so that the stable side must be looked at, too."""
+    return any(container.restarts > 0 for _, container in _containers(pods))
 
 
-def find(canary: Iterable[Pod], stable: Iterable[Pod]) -> Trouble | None:
+def find(canary: Iterable[Pod], stable: Iterable[Pod], *, compared: bool = True) -> Trouble | None:
     """The gravest trouble of the canary's pods; None when they have none.
 
-    A container that crash-loops on the stable side as well says nothing about the new version.
+    A container that crash-loops on the stable side as well says nothing about the new version, so
+    a crash loop is only certain when both sides were `compared`.
     """
     canary = tuple(canary)
     looping = {c.name for _, c in _containers(stable) if c.waiting_reason == "CrashLoopBackOff"}
     waits = []
     for pod, container in _containers(canary):
-        if trouble := _container_trouble(pod, container, stable_loops=container.name in looping):
+        excused = not compared or container.name in looping
+        if trouble := _container_trouble(pod, container, excused=excused):
             if trouble.certain:
                 return trouble
             waits.append(trouble)
@@ -62,13 +64,13 @@ def find(canary: Iterable[Pod], stable: Iterable[Pod]) -> Trouble | None:
     return waits[0] if waits else None
 
 
-def _container_trouble(pod: Pod, container: Container, *, stable_loops: bool) -> Trouble | None:
+def _container_trouble(pod: Pod, container: Container, *, excused: bool) -> Trouble | None:
     name = f'container "{container.name}" of pod {pod.name}'
     crashes = (
         f"{name} restarted {container.restarts} times "
         f"(limit {CRASH_RESTARTS}); last state: {_last_state(container)}"
     )
-    if container.restarts >= CRASH_RESTARTS and not stable_loops:
+    if container.restarts >= CRASH_RESTARTS and not excused:
         return Trouble(crashes, certain=True)
     reason, message = container.waiting_reason, _cut(container.waiting_message)
     said = f"{reason}: {message}" if message else reason

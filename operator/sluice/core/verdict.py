@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import isfinite
 
 from sluice.core.policy import Metric
-from sluice.core.readings import Known, Round, Unknown
+from sluice.core.readings import Known, Reason, Round, Unknown
 from sluice.core.release_data import Failure, ReleaseData
 
 
@@ -42,6 +43,8 @@ def judge(metric: Metric, reading: Known | Unknown, failures: int) -> Judgement:
         sentence = f'metric "{metric.name}" is unknown ({reading.reason}{detail})'
         return Judgement(metric.name, Verdict.UNKNOWN, None, sentence)
     value = reading.value
+    if not isfinite(value):
+        return judge(metric, Unknown(Reason.NOT_FINITE), failures)
     limit = _limit(metric, value)
     if limit is None:
         sentence = f'metric "{metric.name}" is {value:.4g}, within {_range(metric)}'
@@ -68,21 +71,24 @@ def fold(data: ReleaseData, readings: Round) -> ReleaseData:
     """The data after a round. A round that changes no meaning gives the same data back, so it
     may be folded in twice; one that counts carries its tick, so it is not counted twice.
     """
-    if readings.tick <= data.tick:
+    if readings.tick == data.tick:
         return data
     values = dict(readings.values)
     failures: dict[str, int] = {}
     for metric in data.analysis.metrics:
         count = data.failures_of(metric.name)
         match values.get(metric.name):
-            case Known(value):
+            case Known(value) if isfinite(value):
                 count = count + 1 if _limit(metric, value) else 0
             case _:
                 pass
         if count:
             failures[metric.name] = count
-    unknown = any(isinstance(value, Unknown) for value in values.values())
+    unknown = any(not _is_number(value) for value in values.values())
     since = (data.unknown_since or readings.asked_at) if unknown else None
+    if since and readings.since:
+        # Nobody asked before: that is no outage of the metrics, but one of the operator.
+        since = max(since, readings.since)
     folded = replace(data, failures=tuple(sorted(failures.items())), unknown_since=since)
     folded = replace(folded, failure=_failure(folded, readings) or data.failure)
     return data if folded == data else replace(folded, tick=readings.tick)
@@ -109,6 +115,10 @@ def _limit(metric: Metric, value: float) -> str | None:
     if metric.minimum is not None and value < metric.minimum:
         return f"below its minimum {metric.minimum:g}"
     return None
+
+
+def _is_number(reading: Known | Unknown) -> bool:
+    return isinstance(reading, Known) and isfinite(reading.value)
 
 
 def _range(metric: Metric) -> str:

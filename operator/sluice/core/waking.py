@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from math import floor
 from typing import Final
 
 from sluice.core import keys, placeholders
-from sluice.core.events import available, deadline, first_reading_at, no_data_at, step_ends
+from sluice.core.events import (
+    QUERY_SECONDS,
+    available,
+    deadline,
+    first_reading_at,
+    no_data_at,
+    stale_at,
+    step_ends,
+)
 from sluice.core.objects import ReplicaSet
 from sluice.core.plan import Ask
 from sluice.core.situation import Situation, State
@@ -15,8 +22,6 @@ from sluice.core.troubles import crash_suspected
 
 _PODS_WHILE_GROWING_SECONDS: Final = 2.0
 _PODS_AT_MOST_SECONDS: Final = 10.0
-# A query may take so long, and never longer than its interval.
-_QUERY_SECONDS: Final = 5.0
 _MEASURED: Final = frozenset({State.GROWING, State.STEPPING, State.RAISING})
 
 
@@ -45,15 +50,15 @@ def ask(situation: Situation) -> Ask | None:
     if started is None or situation.now < started:
         return None
     tick = _tick(situation)
-    if situation.round is not None and situation.round.tick >= tick:
+    if situation.round is not None and situation.round.tick == tick:
         return None
     values = _values(situation)
     return Ask(
-        release=situation.release,
+        release=situation.release_key,
         tick=tick,
         source=analysis.source,
         queries=tuple((m.name, placeholders.fill(m.query, values)) for m in analysis.metrics),
-        timeout_seconds=min(_QUERY_SECONDS, analysis.interval_seconds),
+        timeout_seconds=min(QUERY_SECONDS, analysis.interval_seconds),
     )
 
 
@@ -67,7 +72,7 @@ def wake_at(situation: Situation, pods_every_seconds: float) -> datetime | None:
         if since := _measured_since(situation):
             instants += [since, _next_tick(situation)]
     if situation.state is State.STEPPING:
-        instants += [step_ends(situation), first_reading_at(situation)]
+        instants += [step_ends(situation), first_reading_at(situation), stale_at(situation)]
     future = [instant for instant in instants if instant and instant > situation.now]
     return min(future, default=None)
 
@@ -80,22 +85,29 @@ def _measured_since(situation: Situation) -> datetime | None:
     canary, analysis = situation.canary, situation.data.analysis
     if canary is None or not analysis.metrics or situation.state not in _MEASURED:
         return None
+    if not situation.replicas or not canary.status_available:
+        return None
     if situation.state is State.GROWING:
-        serving = available(canary) > 0 and analysis.initial_delay_seconds == 0
-        return situation.now if serving else None
+        return situation.now if analysis.initial_delay_seconds == 0 else None
     return first_reading_at(situation)
 
 
+def _began(situation: Situation) -> datetime:
+    """The start of the grid; the canary's creation where the annotation cannot be read."""
+    canary = situation.canary
+    began = situation.stamp(canary, keys.RELEASE_STARTED)
+    return began or (canary.created if canary else situation.now)
+
+
 def _tick(situation: Situation) -> int:
-    started = situation.since(situation.canary, keys.RELEASE_STARTED)
-    passed = (situation.now - started).total_seconds()
-    return max(0, floor(passed / situation.data.analysis.interval_seconds))
+    # In whole microseconds: a quotient of floats can miss the very instant of a tick.
+    interval = timedelta(seconds=situation.data.analysis.interval_seconds)
+    return max(0, (situation.now - _began(situation)) // interval)
 
 
 def _next_tick(situation: Situation) -> datetime:
-    started = situation.since(situation.canary, keys.RELEASE_STARTED)
-    interval = situation.data.analysis.interval_seconds
-    return started + timedelta(seconds=interval * (_tick(situation) + 1))
+    interval = timedelta(seconds=situation.data.analysis.interval_seconds)
+    return _began(situation) + interval * (_tick(situation) + 1)
 
 
 def _values(situation: Situation) -> dict[str, str]:

@@ -221,6 +221,8 @@ class World:
                 del self.replica_sets[ref.name]
             case CreateRecord():
                 self._create_record(action)
+            case PatchRecord() if self.anchor and action.ref == self.anchor.ref:
+                self._patch_anchor(self.anchor, action)
             case PatchRecord():
                 self._patch_record(action)
             case DeleteRecord(ref):
@@ -290,11 +292,21 @@ class World:
         )  # fmt: skip
         self.records[action.name] = self._annotated(record, action.annotations)
 
+    def _patch_anchor(self, anchor: Anchor, action: PatchRecord) -> None:
+        self.anchor = replace(
+            anchor, ref=self.bumped(anchor.ref),
+            adopted=anchor.adopted or keys.ADOPTED in action.annotations,
+            given_back=anchor.given_back or keys.GIVEN_BACK in action.annotations,
+        )  # fmt: skip
+
     def _patch_record(self, action: PatchRecord) -> None:
         record = self.records[action.ref.name]
         assert record.ref == action.ref, "stale"
         annotated = self._annotated(record, action.annotations)
-        self.records[action.ref.name] = replace(annotated, ref=self.bumped(record.ref))
+        owner = action.owner.uid if action.owner else record.owner_uid
+        self.records[action.ref.name] = replace(
+            annotated, ref=self.bumped(record.ref), owner_uid=owner
+        )
 
     def _annotated(self, record: Record, changes: Changes) -> Record:
         fields = {
