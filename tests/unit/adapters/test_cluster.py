@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from unit.adapters.fake_api import FakeApi
 
 from sluice.adapters import wire
 from sluice.adapters.cluster import KubeCluster
@@ -20,6 +19,7 @@ from sluice.core.plan import (
     PatchRollout,
 )
 from sluice.ports import Key, Stale
+from unit.adapters.fake_api import FakeApi
 
 KEY = Key("ns", "web")
 MINE = {"sluice.dev/rollout": "web"}

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
-from unit.adapters.test_rounds import NOW
 
 from sluice.adapters.health import application, serving
 from sluice.adapters.journal import LogJournal
@@ -14,6 +13,7 @@ from sluice.adapters.metrics import Metrics
 from sluice.core.plan import Decision, Plan
 from sluice.core.readings import Known, Reason, Round, Unknown
 from sluice.ports import Key
+from unit.adapters.test_rounds import NOW
 
 
 class Watch:

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from unit.adapters.fake_watch import FakeServer, fake_server
 
 from sluice.adapters import kopf_watch
 from sluice.adapters.kopf_watch import KopfWatch, pause_seconds
 from sluice.adapters.wire import Json, Resource
+from unit.adapters.fake_watch import FakeServer, fake_server
 
 STREAMING = "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
 

@@ -3,10 +3,10 @@
 import os
 
 import pytest
-from unit.adapters.fake_api import FakeApi
 
 from sluice import __main__ as root
 from sluice.adapters.kube import Call
+from unit.adapters.fake_api import FakeApi
 
 WRITE = Call("patch", "deployments", 200, 0.1)
 
