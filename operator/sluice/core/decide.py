@@ -24,9 +24,9 @@ from sluice.core import (
 from sluice.core.events import available, command, first
 from sluice.core.moves import actions as actions_of
 from sluice.core.objects import Deployment, Observed, Role
+from sluice.core.orders import carry_out, finish
 from sluice.core.plan import Action, CreateRecord, Decision, PatchRollout, Plan, Status
 from sluice.core.policy import Policy, Step
-from sluice.core.promotion import finish, promote
 from sluice.core.situation import Situation, State
 from sluice.core.table import Event, Move, Phase, rule_of
 
@@ -242,7 +242,7 @@ def _ungated(situation: Situation) -> Plan:
 
 def _release(situation: Situation) -> Plan:
     """Commands, then the old sides, then the table."""
-    taken = _take_command(situation) or _finish_command(situation) or promote(situation)
+    taken = _take_command(situation) or _finish_command(situation) or carry_out(situation)
     if taken:
         return taken
     if situation.state is not State.SWAPPING and (lowered := tidy.shrink(situation)):
