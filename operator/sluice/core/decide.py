@@ -35,6 +35,8 @@ from sluice.core.table import Event, Move, Phase, rule_of
 _WAIT = timedelta(seconds=2)
 _ABSENT = timedelta(seconds=5)
 _LONG_WAIT = timedelta(seconds=15)
+# The garbage collector lets an orphaning object go within moments, and the watch may have missed it.
+_FREED = timedelta(milliseconds=250)
 # Looked at again without any event, in case the watch has missed one.
 _RESYNC = timedelta(minutes=5)
 
@@ -215,6 +217,8 @@ def _ownership(situation: Situation) -> Plan | None:
 
 def _stable_lost(situation: Situation) -> Plan:
     now = situation.now
+    if ownership.name_is_freed(situation):
+        return Plan(again_at=now + _FREED)
     actions = ownership.restore_stable(situation) or tidy.shrink(situation)
     if actions:
         decision = Decision("stable ReplicaSet restored", "the Deployment owned none of that role")
