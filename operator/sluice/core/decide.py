@@ -35,7 +35,7 @@ from sluice.core.table import Event, Move, Phase, rule_of
 _WAIT = timedelta(seconds=2)
 _ABSENT = timedelta(seconds=5)
 _LONG_WAIT = timedelta(seconds=15)
-# The garbage collector lets an orphaning object go within moments, and the watch may have missed it.
+# The garbage collector lets an orphaning object go within moments, which the watch may not tell.
 _FREED = timedelta(milliseconds=250)
 # Looked at again without any event, in case the watch has missed one.
 _RESYNC = timedelta(minutes=5)
