@@ -90,6 +90,9 @@ def _patch_deployment(namespace: str, action: PatchDeployment) -> Request:
         # A merge patch would merge maps: what the old template has and the new one lacks would
         # stay. The directive replaces the template as a whole; merge patches do not know it.
         spec["template"] = {"$patch": "replace", **action.template}
+    if action.template_annotations:
+        leaves = dict(action.template_annotations)
+        spec["template"] = {"metadata": {"annotations": leaves}}
     body = {"metadata": metadata} | ({"spec": spec} if spec else {})
     kind = wire.MERGE if action.template is None else wire.STRATEGIC
     return wire.patch(wire.DEPLOYMENTS, namespace, action.ref.name, body, content_type=kind)

@@ -16,7 +16,7 @@ from sluice.core import keys, times
 from sluice.core.objects import ReplicaSet, Role
 from sluice.core.situation import Situation, State
 
-VERBS: Final = ("promote", "abort", "rollback")
+VERBS: Final = ("promote", "promote-full", "abort", "retry", "rollback", "restart")
 # A canary that has not been swapped yet: it can be taken back without touching the stable side.
 CANARY_STATES: Final = frozenset({State.GROWING, State.STEPPING, State.RAISING})
 
@@ -45,6 +45,11 @@ class Accepted:
     target: str = ""
     done: bool = False
     result: str = ""
+
+    @property
+    def name(self) -> str:
+        """The verb without its argument."""
+        return self.verb.partition("=")[0]
 
     def dump(self) -> str:
         """The JSON for the annotation."""
@@ -83,8 +88,12 @@ def accept(situation: Situation, text: str) -> Accepted:
             return _accept_rollback(situation, command, argument)
         case "abort":
             return _accept_abort(situation, command, argument)
-        case "promote":
+        case "promote" | "promote-full":
             return _accept_promote(situation, command, argument)
+        case "retry":
+            return _accept_retry(situation, command)
+        case "restart":
+            return _accept_restart(situation, command)
     known = ", ".join(VERBS)
     return command.finished(f'nothing done: unknown command "{verb[:40]}"; known are {known}')
 
@@ -92,9 +101,9 @@ def accept(situation: Situation, text: str) -> Accepted:
 def outcome(situation: Situation, command: Accepted) -> str | None:
     """What came of a command whose goal is reached or out of reach; None while it is under way.
 
-    `promote` ends where it is carried out.
+    This is for `abort` and `rollback`; the others end where they are carried out.
     """
-    if command.verb.startswith("promote"):
+    if command.name not in ("abort", "rollback"):
         return None
     stable = situation.stable
     if not command.target:
@@ -157,6 +166,20 @@ def _accept_abort(situation: Situation, command: Accepted, argument: str) -> Acc
     if situation.state is State.SHRINKING and not situation.rolling_back:
         return command.finished("nothing done: the release is promoted already; use rollback")
     return command.finished("nothing done: no release is under way")
+
+
+def _accept_retry(situation: Situation, command: Accepted) -> Accepted:
+    template = situation.deployment.template_hash
+    if template not in situation.rejected:
+        return command.finished("nothing done: the Deployment's template is not rejected")
+    return replace(command, target=template)
+
+
+def _accept_restart(situation: Situation, command: Accepted) -> Accepted:
+    if situation.deployment.template_hash in situation.rejected:
+        said = "nothing done: the Deployment's template is rejected; retry releases it again"
+        return command.finished(said)
+    return command
 
 
 def _accept_promote(situation: Situation, command: Accepted, argument: str) -> Accepted:

@@ -24,9 +24,9 @@ from sluice.core import (
 from sluice.core.events import available, command, first
 from sluice.core.moves import actions as actions_of
 from sluice.core.objects import Deployment, Observed, Role
+from sluice.core.orders import carry_out, finish
 from sluice.core.plan import Action, CreateRecord, Decision, PatchRollout, Plan, Status
 from sluice.core.policy import Policy, Step
-from sluice.core.promotion import finish, promote
 from sluice.core.situation import Situation, State
 from sluice.core.table import Event, Move, Phase, rule_of
 
@@ -35,6 +35,8 @@ from sluice.core.table import Event, Move, Phase, rule_of
 _WAIT = timedelta(seconds=2)
 _ABSENT = timedelta(seconds=5)
 _LONG_WAIT = timedelta(seconds=15)
+# The garbage collector lets an orphaning object go within moments, which the watch may not tell.
+_FREED = timedelta(milliseconds=250)
 # Looked at again without any event, in case the watch has missed one.
 _RESYNC = timedelta(minutes=5)
 
@@ -215,6 +217,8 @@ def _ownership(situation: Situation) -> Plan | None:
 
 def _stable_lost(situation: Situation) -> Plan:
     now = situation.now
+    if ownership.name_is_freed(situation):
+        return Plan(again_at=now + _FREED)
     actions = ownership.restore_stable(situation) or tidy.shrink(situation)
     if actions:
         decision = Decision("stable ReplicaSet restored", "the Deployment owned none of that role")
@@ -242,7 +246,7 @@ def _ungated(situation: Situation) -> Plan:
 
 def _release(situation: Situation) -> Plan:
     """Commands, then the old sides, then the table."""
-    taken = _take_command(situation) or _finish_command(situation) or promote(situation)
+    taken = _take_command(situation) or _finish_command(situation) or carry_out(situation)
     if taken:
         return taken
     if situation.state is not State.SWAPPING and (lowered := tidy.shrink(situation)):

@@ -70,7 +70,7 @@ def stale_at(situation: Situation) -> datetime | None:
 
 def _called_back(situation: Situation) -> bool:
     order = command(situation)
-    if order is None or not order.target or situation.stable is None:
+    if order is None or order.name != "rollback" or not order.target or situation.stable is None:
         return False
     returning = situation.returning
     if returning is not None and returning.template_hash == order.target:
@@ -81,7 +81,7 @@ def _called_back(situation: Situation) -> bool:
 
 def _aborted(situation: Situation) -> bool:
     order = command(situation)
-    if order is None or order.target or order.verb.split("=")[0] not in ("abort", "rollback"):
+    if order is None or order.target or order.name not in ("abort", "rollback"):
         return False
     return order.release == situation.release
 
@@ -106,6 +106,11 @@ def _replaced(situation: Situation) -> bool:
     # A rollback does not care for the Deployment's template, unless its target does not come up
     # and a new version is there to try.
     return _overdue(situation) and situation.deployment.template_hash not in situation.rejected
+
+
+def _failed(situation: Situation) -> bool:
+    data = situation.data
+    return data.failure is not None and data.analysis.on_failure == "Rollback" and not data.full
 
 
 def _no_data(situation: Situation, action: str) -> bool:
@@ -133,7 +138,7 @@ def _lost(situation: Situation) -> bool:
 
 
 def _overridden(situation: Situation) -> bool:
-    return situation.data.overridden(situation.step.weight)
+    return situation.data.full or situation.data.overridden(situation.step.weight)
 
 
 def _unknown(situation: Situation) -> bool:
@@ -153,7 +158,8 @@ def _unknown(situation: Situation) -> bool:
 
 def _approval(situation: Situation) -> bool:
     step = situation.step
-    return step.approval_required and step.weight not in situation.data.approved
+    given = situation.data.full or step.weight in situation.data.approved
+    return step.approval_required and not given
 
 
 def _ready(situation: Situation) -> bool:
@@ -179,8 +185,8 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.WITHDRAWN: _withdrawn,
     Event.REPLACED: _replaced,
     Event.CRASHED: _crashed,
-    Event.FAILED: lambda s: s.data.failure is not None and s.data.analysis.on_failure == "Rollback",
-    Event.NO_DATA: lambda s: _no_data(s, "Rollback"),
+    Event.FAILED: _failed,
+    Event.NO_DATA: lambda s: _no_data(s, "Rollback") and not s.data.full,
     Event.OVERDUE: _overdue,
     Event.RESIZED: lambda s: s.rising is not None and s.rising.replicas != s.wanted,
     Event.EMPTY: lambda s: s.replicas == 0,
@@ -193,7 +199,7 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.RUNNING: lambda s: s.now < step_ends(s) and not _overridden(s),
     Event.UNKNOWN: _unknown,
     Event.APPROVAL: _approval,
-    Event.LAST_PASSED: lambda s: s.step_number >= len(s.policy.steps),
+    Event.LAST_PASSED: lambda s: s.data.full or s.step_number >= len(s.policy.steps),
     Event.PASSED: lambda _: True,
     Event.READY: _ready,
     Event.GAP_UNREADY: lambda s: s.gap and not _ready(s) and old_side(s) is not None,

@@ -25,6 +25,9 @@ FORMER_DEADLINE: Final = f"{PREFIX}/former-progress-deadline-seconds"
 # kstatus calls a paused Deployment with this deadline Current at rest (design, section 1).
 ENDLESS_DEADLINE_SECONDS: Final = 2147483647
 
+# The leaf that `kubectl rollout restart` writes into a template, too.
+RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
+
 # --- on ReplicaSets
 ROLE: Final = f"{PREFIX}/role"
 STABLE_AT: Final = f"{PREFIX}/stable-at"

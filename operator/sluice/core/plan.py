@@ -34,7 +34,9 @@ class PatchRollout:
 
 @dataclass(frozen=True, slots=True)
 class PatchDeployment:
-    """Changes our fields of the Deployment; `template` replaces the whole pod template."""
+    """Changes our fields of the Deployment; `template` replaces the whole pod template,
+    `template_annotations` only these leaves of it.
+    """
 
     ref: Ref
     paused: bool | None = None
@@ -42,6 +44,7 @@ class PatchDeployment:
     template: JsonMap | None = None
     labels: Changes = field(default_factory=dict)
     annotations: Changes = field(default_factory=dict)
+    template_annotations: Changes = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,8 @@ class ReleaseData:
     range; `unknown_since` is when the first of the Unknown rounds in a row was asked; `failure`
     stays once found; `approved` holds the weights of the approved steps, `overrides` those of the
     steps that `promote` went past, and what held them. A step's weight stays when steps before it
-    are edited away; its number does not.
+    are edited away; its number does not. `full` says that the release was promoted past all
+    steps and all analysis.
     """
 
     analysis: Analysis
@@ -42,6 +43,7 @@ class ReleaseData:
     failure: Failure | None = None
     approved: tuple[int, ...] = ()
     overrides: tuple[tuple[int, str], ...] = ()
+    full: bool = False
 
     def overridden(self, weight: int) -> bool:
         """Whether `promote` went past what held the step of this weight."""
@@ -61,6 +63,7 @@ class ReleaseData:
             "failure": asdict(self.failure) if self.failure else None,
             "approved": list(self.approved),
             "overrides": [list(pair) for pair in self.overrides],
+            "full": self.full or None,
         }
         kept = {key: value for key, value in body.items() if value not in (None, [], {})}
         return json.dumps(kept, sort_keys=True, separators=(",", ":"))
@@ -83,6 +86,7 @@ def load(text: str | None, fallback: Analysis) -> ReleaseData:
             failure=Failure(**failure) if failure else None,
             approved=tuple(int(step) for step in body.get("approved", ())),
             overrides=tuple((int(n), str(text)) for n, text in body.get("overrides", ())),
+            full=body.get("full") is True,
         )
     except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return ReleaseData(analysis=fallback)

@@ -330,6 +330,9 @@ class World:
             spec["progress_deadline_seconds"] = action.progress_deadline_seconds
         if action.template is not None:
             spec["template"] = action.template
+        if action.template_annotations:
+            metadata = {**self.d.template["metadata"], "annotations": dict(action.template_annotations)}
+            spec["template"] = {**self.d.template, "metadata": metadata}
         self.edit(
             **spec,
             labels=merged(self.d.labels, action.labels),
