@@ -62,8 +62,11 @@ class Accepted:
 
 def accepted(annotations: Mapping[str, str]) -> Accepted | None:
     """The last accepted command; None when there is none or it cannot be read."""
+    text = annotations.get(keys.ACCEPTED)
+    if text is None:
+        return None
     try:
-        command = Accepted(**json.loads(annotations.get(keys.ACCEPTED, "")))
+        command = Accepted(**json.loads(text))
     except (ValueError, TypeError):
         return None
     kinds = {field.name: type(field.default) for field in fields(Accepted)[3:]}
