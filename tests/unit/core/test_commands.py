@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from world import World
 
 from sluice.core import keys
-from sluice.core.commands import Accepted, accept, accepted, outcome, previous
+from sluice.core.commands import VERBS, Accepted, accept, accepted, outcome, previous
 from sluice.core.decide import decide
 from sluice.core.plan import PatchRollout
 from sluice.core.policy import Policy, Step
@@ -103,12 +103,12 @@ def test_the_worlds_of_these_tests_are_in_the_state_they_are_named_after(state: 
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("text", ["restart", "Promote", "", "promote-full", "rollback 3", "=3"])
+@pytest.mark.parametrize("text", ["Restart", "Promote", "", "promote-all", "rollback 3", "=3"])
 def test_an_unknown_command_says_which_are_known_and_does_nothing(state: State, text: str) -> None:
     command = accept(situation(STATES[state]()), text)
     assert command.done
     assert command.result.startswith("nothing done: unknown command")
-    assert command.result.endswith("known are promote, abort, rollback")
+    assert command.result.endswith("known are " + ", ".join(VERBS))
 
 
 @pytest.mark.parametrize(
