@@ -46,7 +46,9 @@ class Board:
         self.ready: list[Key] = []
         self.heard: list[Round] = []
         self.clock = Clock()
-        self.rounds = RoundBoard(self.source, self.clock, self.ready.append, heard=self.heard.append)
+        self.rounds = RoundBoard(
+            self.source, self.clock, self.ready.append, heard=self.heard.append
+        )
 
     async def finish(self) -> None:
         self.source.go.set()

@@ -48,6 +48,7 @@ release_data = st.builds(
     failure=st.none() | st.builds(Failure, names, names),
     approved=st.sets(steps, max_size=4).map(lambda found: tuple(sorted(found))),
     overrides=st.lists(st.tuples(steps, names), max_size=4).map(tuple),
+    full=st.booleans(),
 )
 
 
@@ -187,4 +188,5 @@ def test_every_field_is_written() -> None:
         "failure",
         "approved",
         "overrides",
+        "full",
     }
