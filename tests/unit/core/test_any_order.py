@@ -52,14 +52,24 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "delete": ("stable", "canary", "old"),
     "fail": IMAGES,
     "heal": (*IMAGES, "all"),
-    "reading": ("good", "good", "good", "bad", "unknown"),
+    "reading": ("good", "good", "good", "bad", "unknown", "unknown"),
+    "silent": (False, True),
     "halt": (False, False, True),
     "kill": (0, 1, 2),
     "back": (1, 30, 120),
     "time": (1, 2, 5, 12, 40),
 }
 # Mostly time passes, or a release would never come to its end.
-OFTEN = {"time": 12, "image": 4, "heal": 3, "reading": 2, "kill": 4, "replicas": 2, "command": 2}
+OFTEN = {
+    "time": 12,
+    "image": 4,
+    "heal": 3,
+    "reading": 5,
+    "silent": 3,
+    "kill": 4,
+    "replicas": 2,
+    "command": 2,
+}
 events: st.SearchStrategy[Event] = st.sampled_from(
     [
         (kind, value)
@@ -79,6 +89,7 @@ class Play:
         self.world = World(policy=POLICY)
         self.world.settle()
         self.back_in_all = 0
+        self.silent = False
 
     # --- what happens
 
@@ -114,6 +125,10 @@ class Play:
     def _reading(self, name: str) -> None:
         self.world.values["errors"] = READINGS[name]
 
+    def _silent(self, silent: bool) -> None:
+        """The source of metrics answers nothing at all, not even that it does not know."""
+        self.silent = silent
+
     def _halt(self, paused: bool) -> None:
         self.world.set_policy(replace(POLICY, paused=paused))
 
@@ -140,7 +155,7 @@ class Play:
         self.goes_on_for_good_reasons(plan)
         for action in plan.actions[:at_most]:
             self.apply(action)
-        if plan.ask:
+        if plan.ask and not self.silent:
             world.answer(plan.ask)
         return plan
 
@@ -175,6 +190,7 @@ class Play:
 
     def calm(self) -> None:
         """Nobody interferes any more, and all is well."""
+        self.silent = False
         self.world.heal()
         self.world.values.clear()
         self.world.set_policy(POLICY)
