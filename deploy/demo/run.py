@@ -84,7 +84,7 @@ def in_words(result: Result) -> str:
     if result.decided_seconds is None:
         return "No decision was seen."
     return (
-        f"Decided after {result.decided_seconds:.1f} s: {result.decided}. Answered by this version: "
+        f"Decided after {result.decided_seconds:.1f} s: {result.decided}. Answered by it: "
         f"{result.served} requests. Of all requests failed: {result.failed}, lost: {result.lost}."
     )
 
