@@ -68,7 +68,7 @@ def accepted(annotations: Mapping[str, str]) -> Accepted | None:
         return None
     try:
         command = Accepted(**json.loads(text))
-    except (ValueError, TypeError):
+    except (RecursionError, TypeError, ValueError):
         return None
     kinds = {field.name: type(field.default) for field in fields(Accepted)[3:]}
     texts = dict.fromkeys(("id", "verb", "at"), str)

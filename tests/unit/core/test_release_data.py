@@ -65,7 +65,7 @@ def test_the_same_data_always_give_the_same_text(data: ReleaseData) -> None:
 
 
 def test_what_says_nothing_is_not_written() -> None:
-    assert list(json.loads(ReleaseData(Analysis()).dump())) == ["analysis", "tick"]
+    assert list(json.loads(ReleaseData(Analysis()).dump())) == ["analysis"]
 
 
 @pytest.mark.parametrize(

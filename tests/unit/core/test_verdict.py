@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sluice.core.policy import Analysis, Metric
@@ -32,7 +32,8 @@ def asked(tick: int, **values: Value) -> Round:
 
 def after(start: ReleaseData, *values: Value) -> ReleaseData:
     """The data after these readings of `errors`, one a tick."""
-    for tick, value in enumerate(values, start=start.tick + 1):
+    first = 0 if start.tick is None else start.tick + 1
+    for tick, value in enumerate(values, start=first):
         start = fold(start, asked(tick, errors=value))
     return start
 
@@ -195,6 +196,8 @@ def test_the_round_that_counted_last_does_not_count_again(
 ) -> None:
     for item in played(start, steps):
         start = fold(start, item)
+    assume(start.tick is not None)
+    assert start.tick is not None
     assert fold(start, asked(start.tick, a=BAD, b=NONE)) is start
 
 
