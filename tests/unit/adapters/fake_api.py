@@ -7,6 +7,7 @@ from typing import Any
 
 from sluice.adapters.kube import Call, Kube
 from sluice.adapters.wire import Json, Request
+from sluice.runtime.lease import Term
 
 Place = tuple[str, str, str]
 
@@ -21,6 +22,7 @@ class FakeApi(Kube):
         self._versions = count(101)
         self.heard: list[Call] = []
         self._hooks = (self.heard.append,)
+        self._term = Term.endless()
 
     def add(self, plural: str, raw: Json) -> Json:
         """Store an object as somebody else would."""

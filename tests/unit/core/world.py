@@ -254,7 +254,10 @@ class World:
         if action.template is not None:
             spec["template"] = action.template
         if action.template_annotations:
-            metadata = {**self.d.template["metadata"], "annotations": dict(action.template_annotations)}
+            metadata = {
+                **self.d.template["metadata"],
+                "annotations": dict(action.template_annotations),
+            }
             spec["template"] = {**self.d.template, "metadata": metadata}
         self.edit(
             **spec,
