@@ -133,6 +133,7 @@ def replica_set(raw: JsonMap, hashes: TemplateHashes) -> ReplicaSet:
         ready_replicas=int_of(status, "readyReplicas"),
         status_available=int_of(status, "availableReplicas"),
         deleting=bool(meta.get("deletionTimestamp")),
+        orphaning=bool(meta.get("deletionTimestamp")) and "orphan" in names_of(meta, "finalizers"),
     )
 
 

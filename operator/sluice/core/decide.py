@@ -44,6 +44,8 @@ from sluice.core.table import Event, Move, Phase, rule_of
 _WAIT = timedelta(seconds=2)
 _ABSENT = timedelta(seconds=5)
 _LONG_WAIT = timedelta(seconds=15)
+# The garbage collector lets an orphaning object go within moments, which the watch may not tell.
+_FREED = timedelta(milliseconds=250)
 # Looked at again without any event, in case the watch has missed one.
 _RESYNC = timedelta(minutes=5)
 
@@ -226,6 +228,8 @@ def _ownership(situation: Situation) -> Plan | None:
 
 def _stable_lost(situation: Situation) -> Plan:
     now = situation.now
+    if ownership.name_is_freed(situation):
+        return Plan(again_at=now + _FREED)
     if restored := ownership.restore_stable(situation):
         why = "the Deployment owned none of that role"
         made = decision(Act.RESTORE_STABLE, "stable ReplicaSet restored", why)

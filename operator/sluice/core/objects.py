@@ -105,6 +105,8 @@ class ReplicaSet:
     ready_replicas: int = 0
     status_available: int = 0
     deleting: bool = False
+    # Being deleted with `--cascade=orphan`: its pods stay.
+    orphaning: bool = False
 
     @property
     def available(self) -> int:

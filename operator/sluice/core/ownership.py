@@ -103,6 +103,17 @@ def restore_stable(situation: Situation) -> tuple[Action, ...]:
     )
 
 
+def name_is_freed(situation: Situation) -> bool:
+    """Whether the stable ReplicaSet is just being deleted and leaves its pods: they serve on, and
+    only a ReplicaSet of the same name and hash takes them back, so its going is awaited.
+    """
+    record = stable_record(situation.observed.records)
+    return record is not None and any(
+        rs.orphaning and rs.template_hash == record.template_hash
+        for rs in situation.observed.replica_sets
+    )
+
+
 def _living_stable(situation: Situation, record: Record | None) -> ReplicaSet | None:
     """The ReplicaSet that is the stable one by all but its owner or its role."""
     template, owned = (record.template_hash if record else None), situation.owned

@@ -348,6 +348,20 @@ def test_a_lost_stable_replica_set_is_made_again_from_its_record() -> None:
     assert world.phase == "Healthy"
 
 
+def test_the_name_of_an_orphaning_replica_set_is_awaited() -> None:
+    world = adopted()
+    world.set_image("web:2")
+    world.run(3)
+    leaving = world.replica_sets["web-aaaa"]
+    world.replica_sets["web-aaaa"] = replace(leaving, deleting=True, orphaning=True)
+    world.one_pass()
+    assert not world.plan.actions
+    assert world.plan.again_at == world.now + timedelta(milliseconds=250)
+    del world.replica_sets["web-aaaa"]
+    world.run(1)
+    assert world.replica_sets["web-aaaa"].pod_hash == "aaaa"
+
+
 def test_a_deployment_that_is_unpaused_is_paused_again() -> None:
     world = adopted()
     world.edit(paused=False)
