@@ -73,13 +73,15 @@ class FakeApi(Kube):
 
     def _change(self, request: Request, place: Place, raw: Json) -> tuple[int, Json]:
         body = request.body or {}
-        guard = body.get("preconditions") or body["metadata"]
+        guard = body.get("preconditions") or body.get("metadata", {})
         for field in ("uid", "resourceVersion"):
             if guard.get(field, raw["metadata"][field]) != raw["metadata"][field]:
                 return 409, {"reason": "Conflict"}
         if request.verb == "delete":
             del self.objects[place]
             return 200, {"kind": "Status"}
+        if request.verb == "replace":
+            return 200, self.add(place[0], json.loads(json.dumps(body)))
         if request.verb == "apply":
             return 200, self.add(place[0], {**raw, "status": body["status"]})
         return 200, self.add(place[0], merged(raw, body))
