@@ -28,6 +28,10 @@ from typing import Final, Protocol
 log = logging.getLogger(__name__)
 
 
+# Where our clock and the event loop's differ, a wait would else end in ever smaller ones.
+_TICK_SECONDS: Final = 0.01
+
+
 class Refused(Exception):
     """The record is not in the state that the write was made from, or is there already."""
 
@@ -262,14 +266,15 @@ class Elector:
         # Spread, and never longer: the time for a hand-over counts on it.
         pause = retry * random.uniform(0.8, 1.0)  # noqa: S311 - protects nothing
         left = self._expires_in_seconds()
-        return min(pause, left) if left > 0 else pause
+        return max(_TICK_SECONDS, min(pause, left)) if left > 0 else pause
 
     # --- as a leader
 
     async def _keep(self) -> None:
         """Renews; returns when the term is over."""
         while self._term.valid():
-            await asyncio.sleep(min(self._timing.retry_seconds, self._term.left_seconds))
+            pause = min(self._timing.retry_seconds, self._term.left_seconds)
+            await asyncio.sleep(max(_TICK_SECONDS, pause))
             limit = min(self._timing.request_seconds, self._term.left_seconds)
             try:
                 async with asyncio.timeout(limit):
