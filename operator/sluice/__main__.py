@@ -7,10 +7,12 @@ import asyncio
 import gc
 import logging
 import os
+import secrets
 import signal
+import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -22,21 +24,29 @@ from sluice.adapters.health import PORT, serving
 from sluice.adapters.journal import LogJournal
 from sluice.adapters.kopf_watch import KopfWatch
 from sluice.adapters.kube import TIMEOUT, Call, Hook, Kube
+from sluice.adapters.leases import KubeLeases
 from sluice.adapters.metrics import Metrics
 from sluice.adapters.prometheus import PrometheusSources
+from sluice.adapters.recorder import Recorder
 from sluice.adapters.rounds import RoundBoard
 from sluice.api import config
 from sluice.ports import ClusterError, Key
 from sluice.reconcile import Reconciler
 from sluice.runtime.clock import SystemClock
+from sluice.runtime.lease import Elector, Term, Timing, Unopposed
 from sluice.runtime.queue import Outcome, WorkQueue
 
 log = logging.getLogger("sluice")
 
 CONFIG: Final = "SLUICE_CONFIG"
 IGNORED_NAMESPACES: Final = "SLUICE_IGNORE_NAMESPACES"
+POD_NAME: Final = "POD_NAME"
+POD_NAMESPACE: Final = "POD_NAMESPACE"
+SYSTEM_NAMESPACE: Final = "sluice-system"
 EXIT_AFTER_WRITES: Final = "SLUICE_TEST_EXIT_AFTER_WRITES"
 KILLED: Final = 137
+# How long the end waits for Events that are queued; a hand-over waits as long.
+_LAST_EVENTS_SECONDS: Final = 0.5
 
 
 def main() -> None:
@@ -52,13 +62,26 @@ def main() -> None:
         sys.exit(f"sluice: {error}")
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sluice-operator", description=__doc__)
     parser.add_argument("--namespace", help="serve one namespace; without it all of them")
     parser.add_argument("--context", help="context of the kubeconfig; without it the pod's account")
     parser.add_argument("--port", type=int, default=PORT, help="of /healthz, /readyz and /metrics")
     parser.add_argument("--log-level", default="INFO", help="DEBUG, INFO, WARNING or ERROR")
-    return parser.parse_args()
+    parser.add_argument(
+        "--leader-election",
+        action=argparse.BooleanOptionalAction,
+        # A process on a developer's machine is alone as a rule; two pods must never be taken so.
+        default=bool(os.environ.get(access.IN_CLUSTER_VARIABLE)),
+        help="act only while holding the Lease `sluice`; the default in a cluster, not outside",
+    )
+    parser.add_argument(
+        "--lease-seconds",
+        type=float,
+        default=Timing().lease_seconds,
+        help="how long a leader that is not heard of is waited for",
+    )
+    return parser.parse_args(given)
 
 
 def _log_to_stderr(level: str) -> None:
@@ -79,69 +102,127 @@ async def _run(arguments: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
     sources = PrometheusSources(settings.sources)
-    async with found.session(TIMEOUT) as session:
-        kube = Kube(found.server, session, hooks=[*_test_switch(), metrics.called])
-        served = _served(_patterns())
-        operator = _Operator(kube, sources, metrics, served)
+    term = Term() if arguments.leader_election else Term.endless()
+    # The lease has connections of its own: behind slow requests a renewal would come too late.
+    async with found.session(TIMEOUT) as session, found.session(TIMEOUT) as lease_session:
+        heard = [metrics.called]
+        kube = Kube(found.server, session, hooks=[*_test_switch(), *heard], term=term)
+        recorder = Recorder(
+            Kube(found.server, session, hooks=heard, term=term),
+            SystemClock(),
+            _instance(),
+            metrics.told,
+        )
+        operator = _Operator(kube, sources, metrics, recorder, _served(_patterns()))
         watch = KopfWatch(
             found,
             namespace=arguments.namespace,
             listener=operator.cluster,
             ready=lambda: _missing(kube, arguments.namespace),
         )
-        operator.show(watch)
+        operator.show(watch, term)
+        leases = Kube(found.server, lease_session, hooks=heard)
+        elector = _elector(arguments, operator, term, leases)
         async with serving(watch, metrics.page, port=arguments.port):
             log.info("Sluice is up; the API server is %s.", found.server)
-            await _until(stop, operator.queue, watch)
+            await _until(stop, operator, watch, elector)
     sources.close()
 
 
-async def _until(stop: asyncio.Event, queue: WorkQueue[Key], watch: KopfWatch) -> None:
-    """Run watch and queue until the event, or until one of them fails, which is a bug."""
+def _elector(
+    arguments: argparse.Namespace, operator: _Operator, term: Term, kube: Kube
+) -> Elector | Unopposed:
+    """Who says when the operator leads. Operators that serve other namespaces are no rivals."""
+    if not arguments.leader_election:
+        return Unopposed(operator)
+    namespace = arguments.namespace or os.environ.get(POD_NAMESPACE) or SYSTEM_NAMESPACE
+    # Another one in each life: the former one's writes may still be under way.
+    identity = f"{_instance()}_{secrets.token_hex(4)}"
+    log.info("Standing for election as %s, by Lease %s/sluice.", identity, namespace)
+    store = KubeLeases(kube, namespace, SystemClock())
+    return Elector(store, identity, term, operator, Timing.of(arguments.lease_seconds))
+
+
+async def _until(
+    stop: asyncio.Event, operator: _Operator, watch: KopfWatch, elector: Elector | Unopposed
+) -> None:
+    """Run everything until the event, or until one of the parts fails, which is a bug."""
     watching = asyncio.create_task(watch.run(), name="watch")
-    working = asyncio.create_task(queue.run(), name="queue")
+    working = asyncio.create_task(operator.queue.run(), name="queue")
+    telling = asyncio.create_task(operator.recorder.run(), name="recorder")
+    electing = asyncio.create_task(elector.run(), name="elector")
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    tasks = (watching, working, stopping)
+    tasks = (watching, working, telling, electing, stopping)
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     log.info("Stopping.")
     # The queue first: what is being written now shall end well, nothing new shall begin.
-    queue.stop()
+    operator.queue.stop()
     watching.cancel()
     stopping.cancel()
-    await asyncio.wait(tasks)
+    await asyncio.wait((watching, working, stopping))
+    await operator.recorder.drain(_LAST_EVENTS_SECONDS)
+    # The lease last, when nothing is written any more.
+    telling.cancel()
+    electing.cancel()
+    await asyncio.wait((telling, electing))
+    await elector.release()
     for task in done - {stopping}:
         task.result()
 
 
 class _Operator:
-    """Queue, cluster, rounds and the passes: they know one another through callbacks."""
+    """Queue, cluster, rounds and the passes: they know one another through callbacks.
+
+    It follows until `lead`: objects are watched and keys queued, but no pass begins.
+    """
 
     def __init__(
         self,
         kube: Kube,
         sources: PrometheusSources,
         metrics: Metrics,
+        recorder: Recorder,
         served: Callable[[str], bool],
     ) -> None:
         self._metrics = metrics
         self._served = served
         clock = SystemClock()
+        self.recorder = recorder
         self.cluster = KubeCluster(kube, changed=self._add)
-        rounds = RoundBoard(sources, clock, self._add, heard=metrics.heard)
-        journal = LogJournal(metrics.decided)
-        work = _counted(Reconciler(self.cluster, rounds, clock, journal), metrics)
+        self._rounds = RoundBoard(sources, clock, self._add, heard=metrics.heard)
+        journal = LogJournal(metrics.decided, recorder.tell)
+        self._reconciler = Reconciler(self.cluster, self._rounds, clock, journal)
+        work = _counted(self._reconciler, metrics)
         self.queue: WorkQueue[Key] = WorkQueue(work, expected=(ClusterError,))
+        self.queue.hold()
 
-    def show(self, watch: KopfWatch) -> None:
-        """Have the metrics tell of queue and watch."""
+    def lead(self) -> None:
+        """Begin with passes over all Rollouts; nothing that was kept from before is trusted."""
+        self._reconciler.new_term()
+        self._rounds.new_term()
+        self.cluster.new_term()
+        self.queue.resume()
+
+    def follow(self) -> None:
+        """End the passes. What the watch brings is taken in as before, for the next term."""
+        self.queue.hold()
+
+    def show(self, watch: KopfWatch, term: Term) -> None:
+        """Have the metrics tell of queue, watch and term."""
         gauge, queue = self._metrics.gauge, self.queue
         gauge("sluice_queue_depth", "Rollouts that wait for a pass.", lambda: queue.depth)
         gauge("sluice_passes_running", "Passes that are under way.", lambda: queue.busy)
         gauge("sluice_watch_lost_seconds", "0 while all is watched.", lambda: watch.lost_seconds)
+        gauge("sluice_leader", "1 while this process leads, 0 while it follows.", term.valid)
 
     def _add(self, key: Key) -> None:
         if self._served(key.namespace):
             self.queue.add(key)
+
+
+def _instance() -> str:
+    """What people call this process: the pod's name, else the machine's."""
+    return os.environ.get(POD_NAME) or socket.gethostname()
 
 
 def _counted(

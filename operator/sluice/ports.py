@@ -8,7 +8,8 @@ exception, which the work queue logs with the key and answers with a growing del
     ├── Stale        the object is no longer what the write was planned from: look again at once
     ├── Denied       refused, and will be again until somebody changes something (RBAC, a quota,
     │                an admission webhook, validation); the message is fit to be shown
-    └── Unreachable  no answer, or the server is in trouble: try again later
+    ├── Unreachable  no answer, or the server is in trouble: try again later
+    └── NotLeading   another process may be leading: nothing is written, and this one waits
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sluice.core.objects import Anchor, Deployment, JsonMap, Pod, Record, ReplicaSet, Rollout
-from sluice.core.plan import Action, Ask, Plan
+from sluice.core.plan import Action, Ask, Decision
 from sluice.core.readings import Round
 
 
@@ -36,6 +37,10 @@ class Denied(ClusterError):
 
 class Unreachable(ClusterError):
     """Timed out, refused by the network, throttled, or a server error."""
+
+
+class NotLeading(ClusterError):
+    """The term is over, so the write was not sent, or was given up while it was under way."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -136,8 +141,8 @@ class Clock(Protocol):
 
 
 class Journal(Protocol):
-    """Hears what was decided; logs it and counts it."""
+    """Hears what was decided; logs it, counts it and tells it as an Event."""
 
-    def decided(self, key: Key, plan: Plan) -> None:
-        """Called once per pass whose plan has a decision, after its actions succeeded."""
+    def decided(self, rollout: Rollout, decision: Decision) -> None:
+        """Called once for each decision, after its actions succeeded; neither waits nor raises."""
         ...

@@ -74,6 +74,10 @@ class Reconciler:
         log.warning("%s: still busy after %d turns; goes on in a second", key, _TURNS)
         return AgainIn(1.0)
 
+    def new_term(self) -> None:
+        """Another process may have led since the last pass: nothing that was kept holds."""
+        self._memories.clear()
+
     async def _turn(self, key: Key) -> Outcome | None:
         """One look and what follows from it; None when the next look is due at once."""
         rollout = await self._cluster.rollout(key)
@@ -134,7 +138,7 @@ class Reconciler:
         for action in plan.actions:
             await self._cluster.apply(rollout, action)
         if plan.decision is not None:
-            self._journal.decided(key, plan)
+            self._journal.decided(rollout, plan.decision)
             memory.untold.append(plan.decision)
         if plan.ask is not None:
             self._rounds.submit(key, plan.ask)

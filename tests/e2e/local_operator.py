@@ -22,14 +22,16 @@ OPERATOR_FOLDER: Final = Path(__file__).resolve().parents[2] / "operator"
 class LocalOperator:
     """`python -m sluice --namespace <namespace>` as a process of this machine.
 
-    `sources` are metric sources by name, beside `default`, the cluster's own Prometheus.
+    `sources` are metric sources by name, beside `default`, the cluster's own Prometheus. One with a
+    `rival` name stands for election; several of them serve one namespace.
     """
 
-    def __init__(self, namespace: str, folder: Path, **sources: str) -> None:
+    def __init__(self, namespace: str, folder: Path, rival: str = "", **sources: str) -> None:
         self.namespace = namespace
+        self.rival = rival
         self.lives = 0
-        self._log = folder / f"{namespace}.log"
-        self._config = folder / f"{namespace}.yaml"
+        self._log = folder / f"{namespace}{rival}.log"
+        self._config = folder / f"{namespace}{rival}.yaml"
         named = {"default": PROMETHEUS_URL, **sources}
         content = {"sources": {name: {"url": url} for name, url in named.items()}}
         self._config.write_text(yaml.safe_dump(content))
@@ -45,11 +47,15 @@ class LocalOperator:
         }
         if exit_after_writes is not None:
             environment["SLUICE_TEST_EXIT_AFTER_WRITES"] = str(exit_after_writes)
+        options = [*OPTIONS]
+        if self.rival:
+            options.append("--leader-election")
+            environment["POD_NAME"] = self.rival
         with self._log.open("ab") as log:
             log.write(f"--- life {self.lives}, {exit_after_writes=}\n".encode())
             log.flush()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "sluice", "--namespace", self.namespace, *OPTIONS],
+                [sys.executable, "-m", "sluice", "--namespace", self.namespace, *options],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -73,10 +79,22 @@ class LocalOperator:
             self._process.wait(timeout=10)
             self._process = None
 
+    def end(self) -> None:
+        """SIGTERM, and wait for the end."""
+        if self._process is not None:
+            self._process.terminate()
+            assert self._process.wait(timeout=20) == 0
+            self._process = None
+
     def restart(self) -> None:
         """SIGKILL, and start again without a limit."""
         self.kill()
         self.start()
+
+    @property
+    def watching(self) -> bool:
+        """Whether it has written, in any of its lives, that its watches are open."""
+        return f"Watching {self.namespace}." in self._log.read_text(errors="replace")
 
     def log_tail(self) -> str:
         """The last lines that it wrote, of all its lives."""

@@ -37,6 +37,7 @@ _GROUPS: Final = {
     "replicasets": "/apis/apps/v1",
     "controllerrevisions": "/apis/apps/v1",
     "endpointslices": "/apis/discovery.k8s.io/v1",
+    "leases": "/apis/coordination.k8s.io/v1",
     "rollouts": "/apis/sluice.dev/v1alpha1",
 }
 

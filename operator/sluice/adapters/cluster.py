@@ -68,6 +68,17 @@ class KubeCluster:
         self._streams = 0
         self._known.rollouts.clear()
 
+    def new_term(self) -> None:
+        """Another process may have written since: read everything afresh once, and look at all.
+
+        What the watch has brought stays; it may lag behind what the other one wrote last.
+        """
+        self._covered.clear()
+        self._pods.clear()
+        for rollout in self._known.rollouts.all():
+            self._doubtful.add(_key(rollout))
+            self._changed(_key(rollout))
+
     def event(self, resource: Resource, kind: str | None, raw: Json) -> None:
         """Take in what a watch has brought; the Rollouts that it concerns are told on."""
         meta = raw.get("metadata") or {}

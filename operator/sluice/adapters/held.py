@@ -90,6 +90,10 @@ class Shelf(Generic[V]):
         found = self._store.get(namespace, name)
         return found.index if found else ""
 
+    def all(self) -> list[V]:
+        """All objects."""
+        return [item.value for item in self._store]
+
     def all_in(self, namespace: str) -> list[V]:
         """All objects of a namespace."""
         return [item.value for item in self._store if item.namespace == namespace]

@@ -6,7 +6,9 @@ because typed models would drop the fields of newer servers and cost 33 MB.
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ from typing import Final
 import aiohttp
 
 from sluice.adapters.errors import Unavailable, error_of
-from sluice.adapters.wire import APPLY, Json, Request, Resource, listing
+from sluice.adapters.wire import APPLY, READS, Json, Request, Resource, listing
+from sluice.ports import NotLeading
+from sluice.runtime.lease import Term
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=10.0, sock_connect=5.0)
 
@@ -32,7 +36,7 @@ class Call:
     @property
     def wrote(self) -> bool:
         """Whether it was a write, and one that succeeded."""
-        return self.verb not in ("get", "list") and 200 <= self.code < 300
+        return self.verb not in READS and 200 <= self.code < 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +51,33 @@ Hook = Callable[[Call], None]
 
 
 class Kube:
-    """The API server. `hooks` hear of every request as soon as its whole answer has arrived."""
+    """The API server. `hooks` hear of every request as soon as its whole answer has arrived.
+
+    Writes are sent within `term` alone; without one, always.
+    """
 
     def __init__(
-        self, server: str, session: aiohttp.ClientSession, *, hooks: Sequence[Hook] = ()
+        self,
+        server: str,
+        session: aiohttp.ClientSession,
+        *,
+        hooks: Sequence[Hook] = (),
+        term: Term | None = None,
     ) -> None:
         self._server = server
         self._session = session
         self._hooks = tuple(hooks)
+        self._term = term or Term.endless()
 
     async def send(self, request: Request) -> Json:
-        """The object in the answer. Raises ApiError for anything but a success."""
-        code, raw = await self._exchange(request)
+        """The object in the answer.
+
+        Raises ApiError for anything but a success, and NotLeading for a write after the term.
+        """
+        if request.verb in READS:
+            code, raw = await self._exchange(request)
+        else:
+            code, raw = await self._within_term(request)
         answer = _parse(raw)
         if not 200 <= code < 300:
             raise error_of(str(request), code, answer, applied=request.content_type == APPLY)
@@ -69,6 +88,21 @@ class Kube:
         answer = await self.send(listing(resource, namespace, selector))
         version = (answer.get("metadata") or {}).get("resourceVersion")
         return Listing(tuple(answer.get("items") or ()), str(version or ""))
+
+    async def _within_term(self, request: Request) -> tuple[int, bytes]:
+        """A write that waits for a connection, or for its answer, is given up with the term."""
+        left = self._term.left_seconds
+        if left <= 0:
+            raise NotLeading(f"{request}: not sent, the term is over")
+        scope = asyncio.timeout(None if math.isinf(left) else left)
+        try:
+            async with scope:
+                return await self._exchange(request)
+        except TimeoutError as error:
+            if self._term.valid():
+                message = f"no answer in {left:.1f} s"
+                raise Unavailable(str(request), 0, "Timeout", message) from error
+            raise NotLeading(f"{request}: given up, the term is over") from error
 
     async def _exchange(self, request: Request) -> tuple[int, bytes]:
         started = time.monotonic()

@@ -49,6 +49,12 @@ class Metrics:
         self._decisions = Counter(
             "sluice_decisions", "Decisions, by what was decided.", ["what"], registry=registry
         )
+        self._events = Counter(
+            "sluice_events",
+            "Kubernetes Events about Rollouts: written, failed, or dropped in a full queue.",
+            ["outcome"],
+            registry=registry,
+        )
 
     def passed(self, outcome: str, seconds: float) -> None:
         """A pass has ended: Done, AgainIn, or the name of its error."""
@@ -68,6 +74,10 @@ class Metrics:
     def decided(self, what: str) -> None:
         """A decision was made and carried out."""
         self._decisions.labels(what).inc()
+
+    def told(self, outcome: str) -> None:
+        """An Event was written, has failed, or was dropped."""
+        self._events.labels(outcome).inc()
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """A value that is read when somebody asks."""

@@ -66,6 +66,11 @@ class RoundBoard:
         if task is not None:
             task.cancel()
 
+    def new_term(self) -> None:
+        """Another process may have led meanwhile: what was read before says nothing now."""
+        for key in {*self._latest, *self._since, *self._running}:
+            self.forget(key)
+
     async def _run(self, key: Key, ask: Ask) -> None:
         asked_at = self._clock.now()
         release, since = self._since.get(key, ("", asked_at))

@@ -24,8 +24,11 @@ _METHODS: Final = {
     "create": "POST",
     "patch": "PATCH",
     "apply": "PATCH",
+    "replace": "PUT",
     "delete": "DELETE",
 }
+# The verbs that change nothing.
+READS: Final = frozenset({"get", "list"})
 # An unknown field in a body of ours is a bug that must not be swallowed.
 _STRICT: Final = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 
@@ -44,6 +47,8 @@ DEPLOYMENTS: Final = Resource("apps/v1", "Deployment", "deployments")
 REPLICA_SETS: Final = Resource("apps/v1", "ReplicaSet", "replicasets")
 REVISIONS: Final = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
 PODS: Final = Resource("v1", "Pod", "pods")
+LEASES: Final = Resource("coordination.k8s.io/v1", "Lease", "leases")
+EVENTS: Final = Resource("events.k8s.io/v1", "Event", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,15 @@ def patch(
     return Request(
         "patch", resource, namespace, name, query=_STRICT, body=body, content_type=content_type
     )
+
+
+def replace(resource: Resource, namespace: str, name: str, body: Json) -> Request:
+    """Replace an object that is in the state of the body's resourceVersion.
+
+    apiVersion and kind are added to the body.
+    """
+    whole = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+    return Request("replace", resource, namespace, name, query=_STRICT, body=whole)
 
 
 def apply_status(resource: Resource, namespace: str, name: str, body: Json) -> Request:

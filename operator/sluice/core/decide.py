@@ -21,11 +21,20 @@ from sluice.core import (
     times,
     waking,
 )
+from sluice.core.announcements import Act, decision
 from sluice.core.events import available, command, first
 from sluice.core.moves import actions as actions_of
 from sluice.core.objects import Deployment, Observed, Role
 from sluice.core.orders import carry_out, finish
-from sluice.core.plan import Action, CreateRecord, Decision, PatchRollout, Plan, Status
+from sluice.core.plan import (
+    Action,
+    CreateRecord,
+    Decision,
+    PatchDeployment,
+    PatchRollout,
+    Plan,
+    Status,
+)
 from sluice.core.policy import Policy, Step
 from sluice.core.situation import Situation, State
 from sluice.core.table import Event, Move, Phase, rule_of
@@ -138,9 +147,11 @@ def _give_back(observed: Observed, deployment: Deployment) -> Plan:
     steps = restore.restore(Situation(observed, deployment, policy, uid))
     if not steps:
         return Plan(again_at=observed.now + _WAIT)
-    does = sorted({type(action).__name__ for action in steps})
-    decision = Decision("give the Deployment back", ", ".join(does))
-    return Plan(steps, decision=decision, again_at=observed.now)
+    does = ", ".join(sorted({type(action).__name__ for action in steps}))
+    said = "give the Deployment back"
+    opened = any(isinstance(step, PatchDeployment) and step.paused is False for step in steps)
+    made = decision(Act.GIVE_BACK, said, does) if opened else Decision(said, does)
+    return Plan(steps, decision=made, again_at=observed.now)
 
 
 def _prepare(observed: Observed, deployment: Deployment) -> Plan | None:
@@ -171,8 +182,8 @@ def _prepare(observed: Observed, deployment: Deployment) -> Plan | None:
     outcome = adoption.adopt(observed, deployment)
     if isinstance(outcome, adoption.Waiting):
         return _waiting(observed, Phase.PROGRESSING, outcome.sentence, "Adopting")
-    decision = Decision("adopted", f"Deployment {deployment.ref.name} is paused and ours")
-    return Plan(outcome, decision=decision, again_at=observed.now)
+    made = decision(Act.ADOPT, "adopted", f"Deployment {deployment.ref.name} is paused and ours")
+    return Plan(outcome, decision=made, again_at=observed.now)
 
 
 def _adopted(observed: Observed, deployment: Deployment, policy: Policy) -> Plan:
@@ -190,11 +201,11 @@ def _gate(situation: Situation) -> Plan | None:
     if patch is not None and opened:
         rollout = situation.observed.rollout
         note = PatchRollout(rollout.ref, {keys.UNGATED: times.stamp(now)})
-        decision = Decision("gate shut again", "spec.paused was false")
-        return Plan((patch, note), decision=decision, again_at=now)
+        shut = decision(Act.SHUT_GATE, "gate shut again", "spec.paused was false")
+        return Plan((patch, note), decision=shut, again_at=now)
     if patch is not None:
-        decision = Decision("gate mended", "a field of ours was gone")
-        return Plan((patch,), decision=decision, again_at=now)
+        mended = Decision("gate mended", "a field of ours was gone")
+        return Plan((patch,), decision=mended, again_at=now)
     if ownership.violators(situation) and not deployment.observed:
         return Plan(again_at=now + _WAIT)
     return None
@@ -219,10 +230,13 @@ def _stable_lost(situation: Situation) -> Plan:
     now = situation.now
     if ownership.name_is_freed(situation):
         return Plan(again_at=now + _FREED)
-    actions = ownership.restore_stable(situation) or tidy.shrink(situation)
-    if actions:
-        decision = Decision("stable ReplicaSet restored", "the Deployment owned none of that role")
-        return Plan(actions, decision=decision, again_at=now)
+    if restored := ownership.restore_stable(situation):
+        why = "the Deployment owned none of that role"
+        made = decision(Act.RESTORE_STABLE, "stable ReplicaSet restored", why)
+        return Plan(restored, decision=made, again_at=now)
+    if lowered := tidy.shrink(situation):
+        why = "the Deployment owns no stable ReplicaSet"
+        return Plan(lowered, decision=Decision("shrink the old side", why), again_at=now)
     if situation.replicas == 0:
         message = "scaled to 0; the stable ReplicaSet is made again when it is scaled up"
         status = display.full(situation, Phase.HEALTHY, "ScaledToZero", message)
@@ -256,8 +270,10 @@ def _release(situation: Situation) -> Plan:
     rule = rule_of(situation.state, event)
     actions = actions_of(situation, rule.move, event)
     if rule.move is not Move.NOTHING:
-        decision = Decision(rule.move.value, story.why(situation, event))
-        return Plan(actions, decision=decision, again_at=situation.now)
+        finished = rule.move is Move.GIVE and situation.rolling_back
+        what = Act.FINISH_ROLLBACK if finished else rule.move
+        made = decision(what, rule.move.value, story.why(situation, event))
+        return Plan(actions, decision=made, again_at=situation.now)
     return _at_rest(situation, event, actions)
 
 
@@ -294,8 +310,9 @@ def _take_command(situation: Situation) -> Plan | None:
         return None
     order = commands.accept(situation, text)
     patch = PatchRollout(rollout.ref, {keys.COMMAND: None, keys.ACCEPTED: order.dump()})
-    decision = Decision(f'command "{order.verb}"', order.result or "accepted")
-    return Plan((patch,), decision=decision, again_at=situation.now)
+    what = Act.REFUSE_COMMAND if order.done else Act.ACCEPT_COMMAND
+    made = decision(what, f'command "{order.verb}"', order.result or "accepted")
+    return Plan((patch,), decision=made, again_at=situation.now)
 
 
 def _finish_command(situation: Situation) -> Plan | None:

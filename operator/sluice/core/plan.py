@@ -139,10 +139,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was done and why, for people."""
+    """What was done and why, for people.
+
+    `event` is the reason of the Kubernetes Event that tells it, in CamelCase; empty: none does.
+    """
 
     what: str
     why: str
+    event: str = ""
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Generic machinery without Rollout words: work queue, store, clock."""
+"""Generic machinery without Rollout words: work queue, store, clock, leader election."""

@@ -13,6 +13,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -86,6 +87,7 @@ class WorkQueue(Generic[K]):
         self._not_before: dict[K, float] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._held = False
 
     @property
     def depth(self) -> int:
@@ -124,6 +126,18 @@ class WorkQueue(Generic[K]):
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
 
+    def hold(self) -> None:
+        """Start nothing until `resume`, and cancel what runs; its keys are due then, too."""
+        self._held = True
+        for key, task in self._running.items():
+            self._due[key] = _now()
+            task.cancel()
+
+    def resume(self) -> None:
+        """Go on: what has become due meanwhile is started, each key once."""
+        self._held = False
+        self._wake.set()
+
     def stop(self) -> None:
         """Start nothing more."""
         self._stopping = True
@@ -144,7 +158,7 @@ class WorkQueue(Generic[K]):
 
     def _start_due(self) -> float | None:
         """Start what is due; returns the seconds until the next one is, None when none waits."""
-        while self._heap and len(self._running) < self._workers:
+        while self._heap and len(self._running) < self._workers and not self._held:
             when, _, key = self._heap[0]
             if self._due.get(key) != when or key in self._running:
                 heapq.heappop(self._heap)
@@ -153,7 +167,10 @@ class WorkQueue(Generic[K]):
             else:
                 heapq.heappop(self._heap)
                 del self._due[key]
-                self._running[key] = asyncio.create_task(self._run_one(key), name=f"work {key}")
+                task = asyncio.create_task(self._run_one(key), name=f"work {key}")
+                self._running[key] = task
+                # Not in the task: one that is cancelled before its first step runs no code at all.
+                task.add_done_callback(partial(self._ended, key))
         return None
 
     async def _run_one(self, key: K) -> None:
@@ -166,11 +183,12 @@ class WorkQueue(Generic[K]):
             self._not_before.pop(key, None)
             if isinstance(outcome, AgainIn):
                 self.add_at(key, _now() + max(0.0, outcome.seconds))
-        finally:
-            del self._running[key]
-            if key in self._due:
-                self._push(key)
-            self._wake.set()
+
+    def _ended(self, key: K, _: asyncio.Task[None]) -> None:
+        del self._running[key]
+        if key in self._due:
+            self._push(key)
+        self._wake.set()
 
     def _failed(self, key: K, error: Exception) -> None:
         errors = self._errors[key] = self._errors.get(key, 0) + 1

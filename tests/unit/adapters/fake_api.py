@@ -7,6 +7,7 @@ from typing import Any
 
 from sluice.adapters.kube import Call, Kube
 from sluice.adapters.wire import Json, Request
+from sluice.runtime.lease import Term
 
 Place = tuple[str, str, str]
 
@@ -21,6 +22,7 @@ class FakeApi(Kube):
         self._versions = count(101)
         self.heard: list[Call] = []
         self._hooks = (self.heard.append,)
+        self._term = Term.endless()
 
     def add(self, plural: str, raw: Json) -> Json:
         """Store an object as somebody else would."""
@@ -71,13 +73,15 @@ class FakeApi(Kube):
 
     def _change(self, request: Request, place: Place, raw: Json) -> tuple[int, Json]:
         body = request.body or {}
-        guard = body.get("preconditions") or body["metadata"]
+        guard = body.get("preconditions") or body.get("metadata", {})
         for field in ("uid", "resourceVersion"):
             if guard.get(field, raw["metadata"][field]) != raw["metadata"][field]:
                 return 409, {"reason": "Conflict"}
         if request.verb == "delete":
             del self.objects[place]
             return 200, {"kind": "Status"}
+        if request.verb == "replace":
+            return 200, self.add(place[0], json.loads(json.dumps(body)))
         if request.verb == "apply":
             return 200, self.add(place[0], {**raw, "status": body["status"]})
         return 200, self.add(place[0], merged(raw, body))

@@ -10,10 +10,12 @@ from sluice.adapters.health import application, serving
 from sluice.adapters.journal import LogJournal
 from sluice.adapters.kube import Call
 from sluice.adapters.metrics import Metrics
-from sluice.core.plan import Decision, Plan
+from sluice.core.objects import Ref, Rollout
+from sluice.core.plan import Decision
 from sluice.core.readings import Known, Reason, Round, Unknown
-from sluice.ports import Key
 from unit.adapters.test_rounds import NOW
+
+ROLLOUT = Rollout(Ref("web", "uid-web", "7"), "ns", 1, NOW, None, "web")
 
 
 class Watch:
@@ -76,8 +78,7 @@ def test_everything_that_is_heard_is_counted() -> None:
     metrics.heard(Round("r", 1, NOW, (("a", Known(1.0)), ("b", Unknown(Reason.EMPTY)))))
     metrics.gauge("sluice_queue_depth", "Waiting.", lambda: 3.0)
     journal = LogJournal(metrics.decided)
-    journal.decided(Key("ns", "web"), Plan(decision=Decision("Promoted", "all steps passed")))
-    journal.decided(Key("ns", "web"), Plan())
+    journal.decided(ROLLOUT, Decision("Promoted", "all steps passed"))
     text = metrics.page().decode()
     for line in (
         'sluice_passes_total{outcome="Done"} 1.0',
@@ -93,5 +94,5 @@ def test_everything_that_is_heard_is_counted() -> None:
 def test_a_decision_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     journal = LogJournal(lambda _: None)
-    journal.decided(Key("ns", "web"), Plan(decision=Decision("Promoted", "all steps passed")))
+    journal.decided(ROLLOUT, Decision("Promoted", "all steps passed"))
     assert caplog.messages == ["ns/web: Promoted: all steps passed"]

@@ -237,3 +237,53 @@ async def test_stopping_does_not_wait_for_what_hangs() -> None:
     queue.stop()
     await task
     assert now() < 2
+
+
+async def test_a_queue_on_hold_keeps_each_key_once_until_it_goes_on() -> None:
+    worker = Worker()
+    queue = WorkQueue(worker)
+    queue.hold()
+    async with running(queue):
+        for _ in range(3):
+            queue.add("a")
+            queue.add("b")
+            await asyncio.sleep(10)
+        assert worker.started == []
+        queue.resume()
+        await asyncio.sleep(1)
+    assert sorted(worker.started) == [("a", 30.0), ("b", 30.0)]
+
+
+async def test_what_runs_when_it_is_held_is_cancelled_and_worked_again() -> None:
+    worker = Worker(seconds=5)
+    queue = WorkQueue(worker)
+    async with running(queue):
+        queue.add("a")
+        await asyncio.sleep(1)
+        assert queue.busy == 1
+        queue.hold()
+        await asyncio.sleep(1)
+        assert queue.busy == 0
+        queue.resume()
+        await asyncio.sleep(10)
+    assert len(worker.started) == 2
+
+
+async def test_what_is_held_before_its_first_step_is_not_lost() -> None:
+    started: list[str] = []
+
+    async def work(key: str) -> Outcome:
+        started.append(key)
+        if started == ["a"]:
+            # The task of "b" was made along with this one, and has not run yet.
+            queue.hold()
+            queue.resume()
+        return Done()
+
+    queue = WorkQueue(work)
+    async with running(queue):
+        queue.add("a")
+        queue.add("b")
+        await asyncio.sleep(1)
+        assert queue.busy == 0
+    assert started == ["a", "a", "b"]
