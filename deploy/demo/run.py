@@ -84,9 +84,8 @@ def in_words(result: Result) -> str:
     if result.decided_seconds is None:
         return "No decision was seen."
     return (
-        f"It was {result.decided} after {result.decided_seconds:.1f} s. It answered "
-        f"{result.served} requests; {result.failed} of all requests failed, {result.lost} were "
-        "lost."
+        f"Decided after {result.decided_seconds:.1f} s: {result.decided}. Answered by it: "
+        f"{result.served} requests. Of all requests failed: {result.failed}, lost: {result.lost}."
     )
 
 

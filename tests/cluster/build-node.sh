@@ -203,6 +203,7 @@ node() {
 main() {
   [[ $(uname) == Linux && $(id -u) == 0 ]] || die "Building the node image needs root on a Debian machine."
   mkdir -p "$PROGRAMS"
+  one_at_a_time "$CACHE_ROOT/build-lock"   # up.sh and the images' build both come here
   local all=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubeadm kubectl etcd
              containerd ctr containerd-shim-runc-v2 bridge host-local loopback portmap crictl coredns kind prometheus)
   if missing "${all[@]}" && ! command -v go >/dev/null; then

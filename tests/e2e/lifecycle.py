@@ -28,23 +28,25 @@ PATIENCE_SECONDS = 300
 
 
 class Life:
-    """One life, with `operator` restarted without a limit as soon as it has ended itself.
+    """One life, with an operator whose processes end themselves right after a write.
 
-    `endless` restarts it with the same limit again and again: it makes one write, or a few, in
-    each of its processes. `version` is the one released, unlike that of any life before.
+    The first makes `first` writes, and each that is started after it makes `then`. `version` is
+    the one released, unlike that of any life before.
     """
 
-    def __init__(self, story: Story, operator: LocalOperator, version: str, writes: int) -> None:
+    def __init__(
+        self, story: Story, operator: LocalOperator, version: str, *, first: int, then: int
+    ) -> None:
         self.story = story
         self.operator = operator
         self.version = version
-        self.writes = writes
-        self.endless = False
+        self.first = first
+        self.then = then
         self.deaths = 0
 
     def live(self) -> None:
         """From adoption to deletion, with all that must hold."""
-        self.operator.start(exit_after_writes=self.writes)
+        self.operator.start(exit_after_writes=self.first)
         story = self.story
         story.apply(manifests.rollout(story.namespace, steps=STEPS))
         self._until(lambda: self._settled("Healthy", "v1"), "adopted")
@@ -75,12 +77,14 @@ class Life:
             self._revive()
             return condition()
 
-        self.story.eventually(reached, PATIENCE_SECONDS, f"{what} ({self.writes=}, {self.deaths=})")
+        self.story.eventually(
+            reached, PATIENCE_SECONDS, f"{what} ({self.first=}, {self.then=}, {self.deaths=})"
+        )
 
     def _revive(self) -> None:
         if self.operator.ended_itself:
             self.deaths += 1
-            self.operator.start(exit_after_writes=self.writes if self.endless else None)
+            self.operator.start(exit_after_writes=self.then)
 
     def _settled(self, phase: str, version: str) -> bool:
         """The phase with this version stable, and no pod of another one left."""

@@ -17,6 +17,7 @@ from sluice.core.objects import ReplicaSet, Role
 from sluice.core.situation import Situation, State
 
 VERBS: Final = ("promote", "promote-full", "abort", "retry", "rollback", "restart")
+_PLAIN_VERBS: Final = frozenset({"promote-full", "abort", "retry", "restart"})
 # A canary that has not been swapped yet: it can be taken back without touching the stable side.
 CANARY_STATES: Final = frozenset({State.GROWING, State.STEPPING, State.RAISING})
 
@@ -62,9 +63,12 @@ class Accepted:
 
 def accepted(annotations: Mapping[str, str]) -> Accepted | None:
     """The last accepted command; None when there is none or it cannot be read."""
+    text = annotations.get(keys.ACCEPTED)
+    if text is None:
+        return None
     try:
-        command = Accepted(**json.loads(annotations.get(keys.ACCEPTED, "")))
-    except (ValueError, TypeError):
+        command = Accepted(**json.loads(text))
+    except (RecursionError, TypeError, ValueError):
         return None
     kinds = {field.name: type(field.default) for field in fields(Accepted)[3:]}
     texts = dict.fromkeys(("id", "verb", "at"), str)
@@ -83,11 +87,13 @@ def accept(situation: Situation, text: str) -> Accepted:
         release=situation.release,
         step=situation.step_number,
     )
+    if argument and verb in _PLAIN_VERBS:
+        return command.finished(f'nothing done: {verb} takes no argument; write "{verb}"')
     match verb:
         case "rollback":
             return _accept_rollback(situation, command, argument)
         case "abort":
-            return _accept_abort(situation, command, argument)
+            return _accept_abort(situation, command)
         case "promote" | "promote-full":
             return _accept_promote(situation, command, argument)
         case "retry":
@@ -155,9 +161,7 @@ def _accept_rollback(situation: Situation, command: Accepted, argument: str) -> 
     return replace(command, source=situation.stable.template_hash, target=target.template_hash)
 
 
-def _accept_abort(situation: Situation, command: Accepted, argument: str) -> Accepted:
-    if argument:
-        return command.finished('nothing done: abort takes no argument; write "abort"')
+def _accept_abort(situation: Situation, command: Accepted) -> Accepted:
     if _takes_back(situation):
         return command
     if situation.state is State.RETURNING:

@@ -106,7 +106,7 @@ def _with_deadline(situation: Situation, message: str) -> str:
 def _ungated(situation: Situation) -> Condition | None:
     """That somebody unpaused the Deployment a short while ago."""
     at = times.parse(situation.observed.rollout.annotations.get(keys.UNGATED))
-    if at is None or situation.now > at + _UNGATED_SHOWN:
+    if at is None or not situation.now - _UNGATED_SHOWN < at <= situation.now + _UNGATED_SHOWN:
         return None
     name = situation.deployment.ref.name
     message = (

@@ -15,6 +15,9 @@ from typing import Any
 from sluice.core.policy import Analysis, Metric
 from sluice.core.times import parse, stamp
 
+# Longer than the longest duration that a Rollout can name.
+_LONGEST_SECONDS = 1e10
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -37,7 +40,7 @@ class ReleaseData:
     """
 
     analysis: Analysis
-    tick: int = -1
+    tick: int | None = None
     failures: tuple[tuple[str, int], ...] = ()
     unknown_since: datetime | None = None
     failure: Failure | None = None
@@ -80,7 +83,7 @@ def load(text: str | None, fallback: Analysis) -> ReleaseData:
         failure = body.get("failure")
         return ReleaseData(
             analysis=_analysis(body["analysis"]),
-            tick=int(body.get("tick", -1)),
+            tick=int(body["tick"]) if "tick" in body else None,
             failures=tuple(sorted((str(k), int(v)) for k, v in body.get("failures", {}).items())),
             unknown_since=parse(body.get("unknownSince")),
             failure=Failure(**failure) if failure else None,
@@ -97,9 +100,10 @@ def _analysis(body: Mapping[str, Any]) -> Analysis:
     values = dict(body)
     metrics = tuple(Metric(**metric) for metric in values.pop("metrics", ()))
     analysis = Analysis(**values, metrics=metrics)
-    spans = (analysis.interval_seconds, analysis.no_data_after_seconds)
-    if min(spans) <= 0 or analysis.initial_delay_seconds < 0:
-        raise ValueError("a span must be positive")
+    interval, delay = analysis.interval_seconds, analysis.initial_delay_seconds
+    spans = (interval, analysis.no_data_after_seconds)
+    if not all(0 < span < _LONGEST_SECONDS for span in spans) or not 0 <= delay < _LONGEST_SECONDS:
+        raise ValueError("a span must be positive, and short enough to be added to an instant")
     for metric in metrics:
         limits = [limit for limit in (metric.minimum, metric.maximum) if limit is not None]
         # Raises TypeError where one is no number or no text.

@@ -68,7 +68,14 @@ def restore(situation: Situation) -> tuple[Action, ...]:
 
 def _last_marks(situation: Situation) -> tuple[Action, ...]:
     """The gate is open (or never was shut): from here on the Deployment is the user's alone."""
-    marked = tuple(_plain(rs) for rs in situation.living if rs.role is not None)
+    owner, anchor = deployments(situation), situation.anchor_uid
+    marked = tuple(
+        # History that still has pods was kept back until now: under a paused Deployment that owns
+        # two sides its controller would cut them.
+        _plain(rs, owner if rs.owner_uid == anchor and tidy.is_history(rs) else None)
+        for rs in situation.living
+        if rs.role is not None
+    )
     return marked or farewell(situation.observed)
 
 
@@ -154,7 +161,7 @@ def _give_history_back(situation: Situation) -> tuple[Action, ...] | None:
     actions: list[Action] = []
     for rs in situation.ours:
         if tidy.is_history(rs) and rs.template_hash != same:
-            actions.append(_plain(rs, owner))
+            actions += [_plain(rs, owner)] if rs.idle else []
         elif rs.role is not None:
             actions.append(DeleteReplicaSet(rs.ref))
     return tuple(actions) or None

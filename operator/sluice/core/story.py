@@ -16,6 +16,7 @@ from sluice.core.events import (
     no_data_at,
     step_ends,
 )
+from sluice.core.objects import Role
 from sluice.core.situation import Situation, State
 from sluice.core.table import Event
 from sluice.core.times import span
@@ -158,7 +159,12 @@ def _new_template(situation: Situation) -> str:
 def _otherwise(situation: Situation) -> str:
     left = sum(rs.status_replicas for rs in situation.leavers)
     have, want = _serving(situation), situation.replicas
-    return f"{revision_of(situation)}: {have} of {want} pods available, {left} old pods left"
+    pods = "pod" if left == 1 else "pods"
+    said = f"{revision_of(situation)}: {have} of {want} pods available, {left} old {pods} left"
+    rejected = (rs for rs in situation.leavers if rs.role is Role.REJECTED)
+    reasons = (rs.annotations.get(keys.REASON) for rs in rejected)
+    reason = next((text for text in reasons if text), None)
+    return f"{said}; {reason}" if reason else said
 
 
 _SENTENCES: Final[Mapping[Event, Callable[[Situation], str]]] = {

@@ -67,7 +67,7 @@ def find(canary: Iterable[Pod], stable: Iterable[Pod], *, compared: bool = True)
 def _container_trouble(pod: Pod, container: Container, *, excused: bool) -> Trouble | None:
     name = f'container "{container.name}" of pod {pod.name}'
     crashes = (
-        f"{name} restarted {container.restarts} times "
+        f"{name} restarted {_times(container.restarts)} "
         f"(limit {CRASH_RESTARTS}); last state: {_last_state(container)}"
     )
     if container.restarts >= CRASH_RESTARTS and not excused:
@@ -85,6 +85,10 @@ def _container_trouble(pod: Pod, container: Container, *, excused: bool) -> Trou
 
 def _containers(pods: Iterable[Pod]) -> Iterator[tuple[Pod, Container]]:
     return ((pod, container) for pod in pods if not pod.deleting for container in pod.containers)
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _last_state(container: Container) -> str:

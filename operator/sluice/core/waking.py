@@ -100,9 +100,10 @@ def _began(situation: Situation) -> datetime:
 
 
 def _tick(situation: Situation) -> int:
-    # In whole microseconds: a quotient of floats can miss the very instant of a tick.
+    # In whole microseconds: a quotient of floats can miss the very instant of a tick. Negative
+    # where the clock was set back to before the release began: it is measured all the same.
     interval = timedelta(seconds=situation.data.analysis.interval_seconds)
-    return max(0, (situation.now - _began(situation)) // interval)
+    return (situation.now - _began(situation)) // interval
 
 
 def _next_tick(situation: Situation) -> datetime:

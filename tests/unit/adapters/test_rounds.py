@@ -1,7 +1,7 @@
 """The board of rounds: one in flight for each Rollout, the newest answer kept."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,8 +15,11 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Clock:
+    def __init__(self) -> None:
+        self.instant = NOW
+
     def now(self) -> datetime:
-        return NOW
+        return self.instant
 
 
 class Source:
@@ -42,7 +45,10 @@ class Board:
         self.source = Source()
         self.ready: list[Key] = []
         self.heard: list[Round] = []
-        self.rounds = RoundBoard(self.source, Clock(), self.ready.append, heard=self.heard.append)
+        self.clock = Clock()
+        self.rounds = RoundBoard(
+            self.source, self.clock, self.ready.append, heard=self.heard.append
+        )
 
     async def finish(self) -> None:
         self.source.go.set()
@@ -64,10 +70,29 @@ async def test_a_round_is_kept_and_told_when_it_is_done(board: Board) -> None:
     await asyncio.sleep(0)
     assert board.rounds.latest(KEY) is None
     await board.finish()
-    expected = Round("r1", 1, NOW, (("m", Known(1.0)),))
+    expected = Round("r1", 1, NOW, (("m", Known(1.0)),), since=NOW)
     assert board.rounds.latest(KEY) == expected
     assert (board.ready, board.heard) == ([KEY], [expected])
     assert board.source.asked == [("default", 3.0)]
+
+
+async def test_a_round_tells_since_when_this_process_asks_for_its_release(board: Board) -> None:
+    async def asked(at: int, tick: int, release: str) -> datetime | None:
+        board.clock.instant = NOW + timedelta(seconds=at)
+        board.rounds.submit(KEY, ask(tick, release))
+        await asyncio.sleep(0)
+        await board.finish()
+        latest = board.rounds.latest(KEY)
+        assert latest is not None
+        assert latest.asked_at == board.clock.instant
+        return latest.since
+
+    assert await asked(0, 1, "r1") == NOW
+    assert await asked(10, 2, "r1") == NOW
+    assert await asked(20, 1, "r2") == NOW + timedelta(seconds=20)
+    assert await asked(30, 3, "r1") == NOW + timedelta(seconds=30), "another release lay between"
+    board.rounds.forget(KEY)
+    assert await asked(40, 4, "r1") == NOW + timedelta(seconds=40), "nobody asked meanwhile"
 
 
 async def test_there_is_one_round_in_flight_for_each_rollout(board: Board) -> None:

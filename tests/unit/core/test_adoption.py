@@ -19,10 +19,12 @@ from sluice.core.plan import (
     CreateReplicaSet,
     DeleteReplicaSet,
     PatchDeployment,
+    PatchRecord,
     PatchReplicaSet,
     PatchRollout,
 )
 from sluice.core.templates import template_hash
+from sluice.core.times import stamp
 
 
 def anchored(**changes: Any) -> World:
@@ -38,6 +40,14 @@ def adoption(world: World) -> tuple[Action, ...]:
     outcome = adopt(world.observed(), world.d)
     assert not isinstance(outcome, Waiting), outcome.sentence
     return outcome
+
+
+# Record, marks, gate, and the word on the anchor.
+WHOLE = [CreateRecord, PatchReplicaSet, PatchDeployment, PatchRecord]
+
+
+def kinds(actions: tuple[Action, ...]) -> list[type]:
+    return [type(action) for action in actions]
 
 
 def refusal(world: World) -> str:
@@ -69,9 +79,9 @@ def test_finalizer_and_anchor_come_before_anything_of_the_deployment_is_changed(
     assert anchor.name == "sluice-web"
 
 
-def test_the_gate_is_shut_last() -> None:
+def test_the_gate_is_shut_last_but_for_the_word_on_the_anchor() -> None:
     world = anchored()
-    record, marks, gate = adoption(world)
+    record, marks, gate, word = adoption(world)
     assert isinstance(record, CreateRecord)
     assert record.data["template"] == template("web:1")
     assert record.annotations[keys.POD_HASH] == "aaaa"
@@ -83,22 +93,28 @@ def test_the_gate_is_shut_last() -> None:
     assert (marks.replicas, marks.owner) == (None, None)
     assert isinstance(gate, PatchDeployment)
     assert (gate.paused, gate.template) == (True, None)
+    assert isinstance(word, PatchRecord)
+    assert word.ref == world.anchor.ref  # type: ignore[union-attr]
+    assert word.annotations == {keys.ADOPTED: stamp(world.now)}
 
 
 def test_what_is_there_already_is_not_written_again() -> None:
     world = anchored()
-    record, marks, gate = adoption(world)
+    record, marks, gate, word = adoption(world)
     world.apply(record)
-    assert adoption(world) == (marks, gate)
+    assert adoption(world) == (marks, gate, word)
     world.apply(marks)
-    (rest,) = adoption(world)
-    assert isinstance(rest, PatchDeployment)
-    world.apply(rest)
+    assert adoption(world) == (gate, word)
+    assert not is_adopted(world.observed(), world.d)
+    world.apply(gate)
+    assert is_adopted(world.observed(), world.d), "killed before the word on the anchor"
+    assert adoption(world) == (word,)
+    world.apply(word)
     assert is_adopted(world.observed(), world.d)
 
 
 def test_the_record_and_the_replica_set_are_stable_since_the_same_instant() -> None:
-    record, marks, _ = adoption(anchored())
+    record, marks, *_ = adoption(anchored())
     assert isinstance(record, CreateRecord)
     assert isinstance(marks, PatchReplicaSet)
     assert record.annotations[keys.STABLE_AT] == marks.annotations[keys.STABLE_AT]
@@ -141,7 +157,7 @@ def test_a_second_replica_set_with_pods_is_awaited() -> None:
 def test_what_is_not_the_deployments_is_not_awaited(changes: dict[str, Any]) -> None:
     world = anchored()
     another(world, replicas=1, status_replicas=1, **changes)
-    assert len(adoption(world)) == 3
+    assert kinds(adoption(world)) == WHOLE
 
 
 def test_a_replica_set_that_is_being_deleted_is_not_the_stable_one() -> None:
@@ -152,7 +168,7 @@ def test_a_replica_set_that_is_being_deleted_is_not_the_stable_one() -> None:
 
 
 def test_a_deployment_at_0_replicas_is_adopted() -> None:
-    assert len(adoption(anchored(replicas=0))) == 3
+    assert kinds(adoption(anchored(replicas=0))) == WHOLE
 
 
 def test_the_history_is_taken_over_after_adoption_and_kept() -> None:
@@ -194,27 +210,69 @@ def test_a_rejected_version_stays_rejected_when_the_deployment_is_adopted_again(
     assert [a.ref.name for a in adoption(world) if isinstance(a, PatchReplicaSet)] == ["web-aaaa"]
 
 
-@pytest.mark.parametrize(
-    ("label", "paused", "role", "result"),
-    [
-        ("web", False, None, True),
-        ("other", True, None, False),
-        (None, True, Role.STABLE, True),
-        (None, False, Role.STABLE, False),
-        (None, True, None, False),
-        (None, True, Role.RETIRED, False),
-    ],
-)
-def test_a_deployment_is_ours_by_label_or_paused_with_roles(
-    label: str | None, paused: bool, role: Role | None, result: bool
-) -> None:
-    world = World()
+def marked(
+    world: World, label: str | None = None, paused: bool = False, role: Role | None = None
+) -> World:
+    """With these marks, whoever wrote them, on the Deployment and on its ReplicaSet."""
     labels = {keys.ROLLOUT_LABEL: label} if label else {}
     world.deployment = replace(world.d, labels=labels, paused=paused)
     only = world.replica_sets["web-aaaa"]
     annotations = {keys.ROLE: str(role)} if role else {}
     world.replica_sets["web-aaaa"] = replace(only, annotations=annotations)
+    return world
+
+
+MARKS = [
+    ("web", False, None),
+    ("web", True, Role.STABLE),
+    ("other", True, None),
+    (None, True, Role.STABLE),
+    (None, False, Role.STABLE),
+    (None, False, None),
+]
+
+
+@pytest.mark.parametrize(("label", "paused", "role"), MARKS)
+@pytest.mark.parametrize(
+    ("changes", "result"),
+    [
+        ({"adopted": True}, True),
+        ({"adopted": True, "given_back": True}, False),
+        ({"adopted": True, "deployment_uid": "uid-of-another"}, False),
+    ],
+    ids=["adopted", "given back", "another Deployment"],
+)
+def test_the_anchor_says_whether_a_deployment_is_ours_whatever_is_marked(
+    label: str | None, paused: bool, role: Role | None, changes: dict[str, Any], result: bool
+) -> None:
+    world = marked(anchored(), label, paused, role)
+    world.anchor = replace(world.anchor, **changes)  # type: ignore[type-var]
     assert is_adopted(world.observed(), world.d) is result
+
+
+@pytest.mark.parametrize(
+    ("label", "paused", "role", "result"),
+    [
+        ("web", True, Role.STABLE, True),
+        ("web", False, Role.STABLE, False),
+        ("web", True, None, False),
+        ("web", True, Role.RETIRED, False),
+        ("other", True, Role.STABLE, False),
+        (None, True, Role.STABLE, False),
+    ],
+)
+def test_before_the_anchor_says_so_only_the_whole_gate_does(
+    label: str | None, paused: bool, role: Role | None, result: bool
+) -> None:
+    world = marked(anchored(), label, paused, role)
+    assert is_adopted(world.observed(), world.d) is result
+    world.anchor = replace(world.anchor, given_back=True)  # type: ignore[type-var]
+    assert not is_adopted(world.observed(), world.d)
+
+
+def test_without_an_anchor_nothing_is_ours() -> None:
+    world = marked(World(), "web", paused=True, role=Role.STABLE)
+    assert not is_adopted(world.observed(), world.d)
 
 
 def test_a_stale_snapshot_adopts_nothing() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from test_releases import adopted, measured
+from world import World, template
 
 from sluice.core import keys
 from sluice.core.objects import Role
 from sluice.core.policy import Policy, Step
 from sluice.core.readings import Known, Reason, Unknown
-from world import World, template
 
 
 def result(world: World) -> str:

@@ -27,7 +27,7 @@ analyses = st.builds(
     source=names,
     interval_seconds=st.floats(1, 600),
     initial_delay_seconds=st.floats(0, 600),
-    no_data_after_seconds=st.floats(0, 1e6),
+    no_data_after_seconds=st.floats(0.001, 1e6),
     no_data_action=st.sampled_from(["Pause", "Rollback", "Continue"]),
     on_failure=st.sampled_from(["Rollback", "Pause"]),
     metrics=st.lists(metrics, max_size=4).map(tuple),
@@ -48,6 +48,7 @@ release_data = st.builds(
     failure=st.none() | st.builds(Failure, names, names),
     approved=st.sets(steps, max_size=4).map(lambda found: tuple(sorted(found))),
     overrides=st.lists(st.tuples(steps, names), max_size=4).map(tuple),
+    full=st.booleans(),
 )
 
 
@@ -64,7 +65,7 @@ def test_the_same_data_always_give_the_same_text(data: ReleaseData) -> None:
 
 
 def test_what_says_nothing_is_not_written() -> None:
-    assert list(json.loads(ReleaseData(Analysis()).dump())) == ["analysis", "tick"]
+    assert list(json.loads(ReleaseData(Analysis()).dump())) == ["analysis"]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,16 @@ def test_what_says_nothing_is_not_written() -> None:
         '{"analysis": {}, "unknownSince": 7}',
         '{"analysis": {}, "approved": null}',
         '{"analysis": {}, "overrides": [[1]]}',
+        '{"analysis": {"interval_seconds": 0}}',
+        '{"analysis": {"interval_seconds": "10"}}',
+        '{"analysis": {"no_data_after_seconds": 0}}',
+        '{"analysis": {"initial_delay_seconds": -1}}',
+        '{"analysis": {"metrics": [{"name": "a", "query": "q", "maximum": Infinity}]}}',
+        '{"analysis": {"metrics": [{"name": "a", "query": "q", "minimum": "1"}]}}',
+        '{"analysis": {"metrics": [{"name": 1, "query": "q"}]}}',
+        '{"analysis": {"metrics": [{"name": "a", "query": "q", "failure_limit": -1}]}}',
+        '{"analysis": {}, "tick": Infinity}',
+        "[" * 10_000,
     ],
 )
 def test_an_annotation_that_cannot_be_read_begins_anew(text: str | None) -> None:
@@ -177,4 +188,5 @@ def test_every_field_is_written() -> None:
         "failure",
         "approved",
         "overrides",
+        "full",
     }

@@ -20,7 +20,7 @@ from sluice.core.plan import (
     PatchRollout,
 )
 from sluice.core.restore import abandon, farewell, restore
-from sluice.core.situation import Situation
+from sluice.core.situation import Situation, State
 
 
 def situation(world: World) -> Situation:
@@ -157,11 +157,16 @@ def test_the_former_deadline_is_put_back(former: str) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "soon", "-1"])
-def test_a_former_deadline_that_cannot_be_read_is_not_put_back(text: str | None) -> None:
-    world = adopted()
+def test_where_the_former_deadline_cannot_be_read_the_default_is_put_back(
+    text: str | None,
+) -> None:
+    """The endless one would switch the Deployment's own deadline off for good."""
+    world = World()
+    world.edit(progress_deadline_seconds=30)
+    world.settle()
     annotations = {} if text is None else {keys.FORMER_DEADLINE: text}
     world.deployment = replace(world.d, annotations=annotations)
-    assert given_back(world).d.progress_deadline_seconds == keys.ENDLESS_DEADLINE_SECONDS
+    assert given_back(world).d.progress_deadline_seconds == 600
 
 
 def test_a_deadline_that_was_never_ours_stays() -> None:
@@ -209,7 +214,8 @@ def test_an_operator_that_dies_after_each_write_gives_back_the_same() -> None:
     assert world.least_serving >= 4
 
 
-def test_in_the_gap_of_a_swap_the_old_side_takes_over() -> None:
+def in_the_gap() -> World:
+    """The Deployment owns nothing: the old side was taken, the new one is not given yet."""
     world = releasing()
     for _ in range(60):
         world.now += timedelta(seconds=1)
@@ -217,17 +223,26 @@ def test_in_the_gap_of_a_swap_the_old_side_takes_over() -> None:
             world.apply(action)
             world.controllers()
         if situation(world).stable is None:
-            break
-    old = world.by_image("web:1")
-    assert old is not None
+            return world
+    raise AssertionError("no swap")
+
+
+@pytest.mark.parametrize(("fails", "ends_on"), [(None, "web:2"), ("web:2", "web:1")])
+def test_a_swap_in_its_gap_is_finished_or_taken_back(fails: str | None, ends_on: str) -> None:
+    world = in_the_gap()
+    if fails:
+        world.failing_images.add(fails)
+        world.controllers()
+    side = world.by_image(ends_on)
+    assert side is not None
     world.delete_rollout()
     (patch,) = restore(situation(world))
     assert isinstance(patch, PatchReplicaSet)
-    assert patch.ref == old.ref
+    assert patch.ref == side.ref
     assert patch.owner is not None
     assert patch.owner.uid == world.d.ref.uid
     given_back(world)
-    assert world.d.template == template("web:1")
+    assert world.d.template == template(ends_on)
     assert world.least_serving == 4
 
 
@@ -241,11 +256,35 @@ def test_a_rejected_template_is_put_back_as_well() -> None:
     assert world.by_image("web:2") is None
 
 
-def test_a_rollback_under_way_is_ended_on_the_version_that_serves() -> None:
+def rolling_back() -> World:
     world = releasing(30)
     world.failing_images.add("web:1")
     world.command("rollback")
     world.run(1)
+    assert situation(world).state is State.RETURNING
+    world.delete_rollout()
+    return world
+
+
+def test_a_rollback_under_way_is_finished() -> None:
+    world = rolling_back()
+    world.settle()
+    assert world.rollout is not None, "the good version is awaited"
+    assert world.d.paused
+    world.failing_images.clear()
+    world.controllers()
+    given_back(world)
+    assert world.d.template == template("web:1")
+    assert world.least_serving >= 4
+
+
+def test_a_rollback_whose_target_does_not_come_up_is_given_up_at_the_deadline() -> None:
+    world = rolling_back()
+    world.now += timedelta(seconds=590)
+    world.settle()
+    assert world.rollout is not None
+    assert world.d.paused
+    world.now += timedelta(seconds=15)
     given_back(world)
     assert world.d.template == template("web:2")
     assert world.least_serving == 4
@@ -310,12 +349,23 @@ def test_what_the_deployment_owned_is_not_ours_to_delete() -> None:
     assert not [a for a in abandon(gone(world)) if not isinstance(a, DeleteRecord)]
 
 
-def test_replica_sets_that_a_deleted_deployment_orphaned_go_as_well() -> None:
-    world = adopted()
+def test_of_what_a_deleted_deployment_orphaned_the_stable_one_is_spared() -> None:
+    world = releasing(3)
     world.replica_sets["web-aaaa"] = replace(world.replica_sets["web-aaaa"], owner_uid=None)
+    canary = world.by_image("web:2")
+    assert canary is not None
+    world.replica_sets[canary.ref.name] = replace(canary, owner_uid=None)
     (patch,) = abandon(gone(world))
     assert isinstance(patch, PatchReplicaSet)
-    assert patch.replicas == 0
+    assert (patch.ref, patch.replicas) == (canary.ref, 0)
+    world.apply(patch)
+    (plain,) = abandon(world.observed())
+    assert isinstance(plain, PatchReplicaSet)
+    assert (plain.ref.name, plain.replicas, plain.owner) == ("web-aaaa", None, None)
+    world.apply(plain)
+    (doomed,) = abandon(world.observed())
+    assert isinstance(doomed, DeleteReplicaSet)
+    assert doomed.ref.uid == canary.ref.uid
 
 
 def test_a_replica_set_of_nobody_that_sluice_has_not_met_is_left() -> None:

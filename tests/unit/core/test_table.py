@@ -44,9 +44,10 @@ NOT_FOR: Final[Mapping[State, set[Event]]] = {
     State.STEPPING: _REST | _SWAP | {E.OVERDUE, E.UNAVAILABLE, E.AVAILABLE, E.READY, E.OTHERWISE},
     # The last step is over.
     State.RAISING: _REST | _SWAP | _STEPS | {E.AVAILABLE, E.OTHERWISE},
-    # No analysis; a rollback under way is neither paused nor called back once more.
-    State.RETURNING: _REST | _SWAP | _STEPS | _JUDGED
-    | {E.CALLED_BACK, E.WITHDRAWN, E.AVAILABLE, E.HALTED, E.EMPTY, E.OTHERWISE},
+    # No analysis, only pods that crash; a rollback under way is not paused, but may be called
+    # back to yet another version.
+    State.RETURNING: _REST | _SWAP | _STEPS | (_JUDGED - {E.CRASHED})
+    | {E.WITHDRAWN, E.AVAILABLE, E.HALTED, E.EMPTY, E.OTHERWISE},
     # Announced: it is finished or taken back, whatever else there is.
     State.SWAPPING: _REST | _STEPS | _JUDGED | _ENDS | (_GROWTH - {E.READY})
     | {E.CALLED_BACK, E.HALTED, E.EMPTY, E.OTHERWISE},
@@ -96,6 +97,11 @@ def test_what_is_certain_comes_before_what_waits(state: State) -> None:
     assert set(row[:first_other]) == certain
 
 
+def test_a_rollback_that_is_called_back_rejects_neither_of_its_goals() -> None:
+    rule = rule_of(State.RETURNING, E.CALLED_BACK)
+    assert (rule.next, rule.move) == (State.SHRINKING, Move.WITHDRAW)
+
+
 def test_a_state_is_left_only_for_one_that_can_follow() -> None:
     follows = {
         state: {rule.next for rule in row.values() if rule.next is not state}
@@ -115,6 +121,7 @@ def test_a_state_is_left_only_for_one_that_can_follow() -> None:
 # --- arbitrary situations
 
 NOW = START + timedelta(minutes=10)
+STARTED = stamp(NOW - timedelta(minutes=14))
 BODIES = {image: template(image) for image in ("web:1", "web:2", "web:3")}
 HASHES = {image: template_hash(body) for image, body in BODIES.items()}
 OWNERS = {"deployment": "uid-d", "anchor": "uid-a", "none": None}
@@ -151,14 +158,14 @@ policies = st.builds(
 def data(draw: st.DrawFn, policy: Policy) -> str:
     maybe_failed = st.none() | st.just(Failure("errors", "bad"))
     since = st.none() | st.just(NOW - timedelta(minutes=5))
-    pairs = st.sampled_from([(), ((1, "FailureHeld"),)])
+    pairs = st.sampled_from([(), ((10, "FailureHeld"),)])
     return ReleaseData(
         policy.analysis,
         tick=3,
         failure=draw(maybe_failed),
         unknown_since=draw(since),
         overrides=draw(pairs),
-        approved=draw(st.sampled_from([(), (1,)])),
+        approved=draw(st.sampled_from([(), (50,)])),
     ).dump()
 
 
@@ -169,7 +176,7 @@ USUAL = {
     3: ("web:1", "anchor", Role.RETIRED, {keys.STABLE_AT}),
     4: ("web:3", "none", Role.REJECTED, {keys.REJECTED_AT}),
 }
-OFTEN = {keys.STEP_STARTED, keys.STABLE_AT, keys.RELEASE, keys.STEP}
+OFTEN = {keys.STEP_STARTED, keys.STABLE_AT, keys.RELEASE, keys.RELEASE_STARTED, keys.STEP}
 SELDOM = {keys.GROW_STARTED, keys.RAISE_STARTED, keys.SWAP, keys.REJECTED_AT, keys.REASON}
 
 
@@ -183,7 +190,7 @@ def replica_sets(draw: st.DrawFn, number: int, policy: Policy) -> ReplicaSet:
         keys.STABLE_AT: times_of_day,
         keys.REJECTED_AT: times_of_day,
         keys.RELEASE: st.just("2-abcde-1"),
-        keys.RELEASE_STARTED: times_of_day,
+        keys.RELEASE_STARTED: mostly(STARTED, stamp(NOW)),
         keys.STEP: mostly("1", "2", "7", "x"),
         keys.STEP_WEIGHT: mostly("10", "50", "99"),
         keys.GROW_STARTED: times_of_day,
@@ -287,10 +294,11 @@ def snapshots(draw: st.DrawFn) -> Observed:
     asked_at = draw(st.sampled_from([NOW, NOW - timedelta(minutes=14)]))
     answers = st.builds(
         Round,
-        st.just("2-abcde-1"),
+        st.just(f"2-abcde-1@{STARTED}"),
         small,
         st.just(asked_at),
         st.builds(lambda v: (("errors", v),), value),
+        st.sampled_from([None, NOW - timedelta(minutes=14), NOW]),
     )
     return Observed(
         NOW,
@@ -306,7 +314,12 @@ def snapshots(draw: st.DrawFn) -> Observed:
             draw(replica_sets(number, policy))
             for number in range(1, draw(mostly(2, 0, 1, 3, 4)) + 1)
         ),
-        Anchor(Ref("sluice-web", "uid-a", "1"), "uid-d"),
+        Anchor(
+            Ref("sluice-web", "uid-a", "1"),
+            "uid-d",
+            adopted=draw(mostly(True, False)),
+            given_back=draw(mostly(False, True)),
+        ),
         tuple(draw(records(known)) for known in sorted(draw(st.sets(images)))),
         draw(st.none() | pods),
         draw(st.none() | answers),

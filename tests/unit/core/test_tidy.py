@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from sluice.core.plan import (
 from sluice.core.situation import Situation
 from sluice.core.templates import template_hash
 from sluice.core.tidy import clean_up, record_facts, shrink
+from sluice.core.times import stamp
 
 AT = "2026-01-01T10:00:00.000Z"
 
@@ -102,11 +104,16 @@ def test_rejected_versions_do_not_count_as_history() -> None:
     assert deleted(world) == {"web-hash3"}
 
 
-def test_a_release_that_was_cancelled_leaves_nothing() -> None:
+def test_of_releases_that_were_cancelled_only_the_highest_number_is_kept() -> None:
+    """So that its number, and with it the id of its release, is not given once more."""
     world = adopted()
     add(world, 2, Role.RETIRED)
+    add(world, 3, Role.RETIRED)
     assert deleted(world) == {"web-hash2"}
     assert forgotten(world) == {"hash2"}
+    add(world, 4, Role.RETIRED, STABLE_AT=AT)
+    assert deleted(world) == {"web-hash2", "web-hash3"}
+    assert forgotten(world) == {"hash2", "hash3"}
 
 
 def test_a_cancelled_version_is_kept_while_the_deployment_has_its_template() -> None:
@@ -154,8 +161,7 @@ def test_a_rejection_is_remembered_while_the_deployment_has_the_template() -> No
     world = adopted(0)
     rs = add(world, 2, Role.REJECTED, REJECTED_AT=AT)
     world.set_image("web:2")
-    assert deleted(world) == {rs.ref.name}
-    assert forgotten(world) == set()
+    assert clean_up(situation(world)) == (), "the Deployment has its template: it tells why"
     del world.replica_sets[rs.ref.name]
     assert clean_up(situation(world)) == ()
     world.set_image("web:3")
@@ -228,13 +234,43 @@ def test_a_rejection_is_recorded_with_its_reason() -> None:
     assert facts(world) == []
 
 
-def test_a_new_stable_version_is_recorded() -> None:
+def stable_since(world: World, number: int, role: Role, at: str) -> ReplicaSet:
+    """An idle one, whose record says since when its template is stable."""
+    rs = add(world, number, role, STABLE_AT=at)
+    name = keys.record_name("web", rs.template_hash)
+    world.records[name] = replace(world.records[name], stable_at=at)
+    return rs
+
+
+def test_the_stable_version_s_record_becomes_the_newest_and_stays_it() -> None:
     world = adopted()
-    stable = world.replica_sets["web-aaaa"]
-    annotations = {**stable.annotations, keys.STABLE_AT: AT}
-    world.replica_sets["web-aaaa"] = replace(stable, annotations=annotations)
+    world.now += timedelta(minutes=1)
+    assert facts(world) == [], "the time that passes makes no difference"
+    stable_since(world, 2, Role.RETIRED, stamp(world.now))
     (patch,) = facts(world)
-    assert patch.annotations == {keys.STABLE_AT: AT}
+    stable = world.replica_sets["web-aaaa"]
+    record = world.records[keys.record_name("web", stable.template_hash)]
+    assert patch.ref == record.ref
+    assert patch.annotations == {keys.STABLE_AT: stamp(world.now + timedelta(milliseconds=1))}
+    world.apply(patch)
+    assert facts(world) == []
+
+
+def test_a_clock_that_was_set_back_does_not_make_an_earlier_version_the_newest() -> None:
+    world = adopted()
+    later = world.now + timedelta(hours=1)
+    stable_since(world, 2, Role.RETIRED, stamp(later))
+    (patch,) = facts(world)
+    assert patch.annotations == {keys.STABLE_AT: stamp(later + timedelta(milliseconds=1))}
+
+
+def test_the_record_of_a_stable_version_that_has_none_is_made() -> None:
+    world = adopted()
+    world.records.clear()
+    (made,) = facts(world)
+    assert isinstance(made, CreateRecord)
+    assert made.annotations == {keys.POD_HASH: "aaaa", keys.STABLE_AT: stamp(world.now)}
+    assert made.data["template"] == template("web:1")
 
 
 def test_history_and_what_is_being_deleted_record_nothing() -> None:

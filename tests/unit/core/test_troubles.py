@@ -58,6 +58,16 @@ def test_a_container_that_crashes_on_the_stable_side_as_well_is_not_certain() ->
     assert not trouble.certain
 
 
+def test_a_crash_loop_is_not_certain_before_the_stable_side_has_been_looked_at() -> None:
+    loop = find([pod(LOOPING)], [], compared=False)
+    assert loop is not None
+    assert not loop.certain
+    assert "restarted 3 times" in loop.sentence
+    config = find([pod(waiting("InvalidImageName"))], [], compared=False)
+    assert config is not None
+    assert config.certain, "no other side says anything about this"
+
+
 @pytest.mark.parametrize(
     "stable",
     [
@@ -173,8 +183,8 @@ def test_a_long_message_is_cut_and_has_one_line() -> None:
     assert len(trouble.sentence) < 300
 
 
-@pytest.mark.parametrize(("restarts", "suspected"), [(0, False), (2, False), (3, True), (9, True)])
-def test_the_stable_side_is_looked_at_once_the_canary_has_crashed_often(
+@pytest.mark.parametrize(("restarts", "suspected"), [(0, False), (1, True), (3, True), (9, True)])
+def test_the_stable_side_is_looked_at_from_the_first_restart_on(
     restarts: int, suspected: bool
 ) -> None:
     assert crash_suspected([pod(Container("app", restarts))]) is suspected

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sluice.core.policy import Analysis, Metric
@@ -31,7 +32,8 @@ def asked(tick: int, **values: Value) -> Round:
 
 def after(start: ReleaseData, *values: Value) -> ReleaseData:
     """The data after these readings of `errors`, one a tick."""
-    for tick, value in enumerate(values, start=start.tick + 1):
+    first = 0 if start.tick is None else start.tick + 1
+    for tick, value in enumerate(values, start=first):
         start = fold(start, asked(tick, errors=value))
     return start
 
@@ -189,13 +191,44 @@ def test_a_round_is_counted_once_however_often_it_is_folded_in(
 
 @settings(deadline=None)
 @given(analyses, rounds)
-def test_a_round_that_is_older_than_the_last_that_counted_is_ignored(
+def test_the_round_that_counted_last_does_not_count_again(
     start: ReleaseData, steps: list[tuple[int, dict[str, Value]]]
 ) -> None:
     for item in played(start, steps):
         start = fold(start, item)
-    for tick in range(start.tick + 1):
-        assert fold(start, asked(tick, a=BAD, b=NONE)) is start
+    assume(start.tick is not None)
+    assert start.tick is not None
+    assert fold(start, asked(start.tick, a=BAD, b=NONE)) is start
+
+
+def test_a_round_counts_though_the_clock_was_set_back_before_it() -> None:
+    start = data(Metric("errors", "q", maximum=0.5, failure_limit=1))
+    late = fold(start, asked(360, errors=BAD))
+    assert (late.tick, late.failure) == (360, None)
+    again = fold(late, asked(1, errors=BAD))
+    assert again.tick == 1
+    assert again.failure is not None
+
+
+def test_what_is_unknown_while_nobody_asks_is_no_outage() -> None:
+    start = after(data(), NONE)
+    assert start.unknown_since == START
+    hour = timedelta(hours=1)
+    first = replace(asked(360, errors=NONE), since=START + hour)
+    assert fold(start, first).unknown_since == START + hour
+    before = replace(asked(5, errors=NONE), since=START - hour)
+    assert fold(start, before).unknown_since == START
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_finite_number_is_unknown(value: float) -> None:
+    start = data()
+    item = asked(0, errors=Known(value))
+    assert fold(start, item).unknown_since == START
+    assert fold(start, item).failure is None
+    (judgement,) = judge_all(start, item)
+    assert (judgement.verdict, judgement.value) == (Verdict.UNKNOWN, None)
+    assert "NotFinite" in judgement.sentence
 
 
 @settings(deadline=None)

@@ -62,7 +62,7 @@ def annotate_canary(world: World, **changes: str | None) -> None:
 
 
 def at(world: World, seconds: float, answered: int | None = None) -> Situation:
-    release = situation(world).release
+    release = situation(world).release_key
     latest = None
     if answered is not None:
         latest = Round(release, answered, START, (("errors", Known(0.0)),))
@@ -96,14 +96,19 @@ def test_a_tick_is_asked_for_once(seconds: float, answered: int) -> None:
 
 def test_a_round_of_an_earlier_release_answers_nothing() -> None:
     world = measured_once(10.0)
-    old = Round("1-other-1", 99, START, (("errors", Known(0.0)),))
-    assert ask(situation(world, now=START, latest_round=old)) is not None
+    now = situation(world)
+    same_id = f"{now.release}@{stamp(START - timedelta(days=1))}"
+    for key in ("1-other-1", now.release, same_id):
+        old = Round(key, 0, START, (("errors", Known(0.0)),))
+        assert ask(situation(world, now=START, latest_round=old)) is not None, key
+    own = Round(now.release_key, 0, START, (("errors", Known(0.0)),))
+    assert ask(situation(world, now=START, latest_round=own)) is None
 
 
 def test_an_unknown_answer_is_an_answer_until_the_next_tick() -> None:
     world = measured_once(10.0)
     values = (("errors", Unknown(Reason.TIMEOUT)),)
-    latest = Round(situation(world).release, 0, START, values)
+    latest = Round(situation(world).release_key, 0, START, values)
     assert ask(situation(world, now=START, latest_round=latest)) is None
     later = START + timedelta(seconds=10)
     assert ask(situation(world, now=later, latest_round=latest)) is not None
@@ -164,7 +169,8 @@ def test_the_placeholders_name_namespace_deployment_and_the_pods_of_both_sides()
             f'up{{ns="shop",d="web",c=~"{canary}",s=~"{stable}",p=~"{stable}|{canary}"}}',
         ),
     )
-    assert (asked.release, asked.source) == (situation(world).release, "default")
+    key = f"{canary_of(world).annotations[keys.RELEASE]}@{stamp(START)}"
+    assert (asked.release, asked.source) == (key, "default")
 
 
 def long_named() -> World:
@@ -211,10 +217,10 @@ def test_pods_are_looked_at_as_often_as_metrics_and_at_least_every_10_seconds(
     assert pods_to_see(situation(measured(interval)))[1] == seconds
 
 
-def test_stable_pods_are_looked_at_once_the_canarys_have_crashed_often() -> None:
+def test_stable_pods_are_looked_at_from_the_first_crash_of_the_canarys_on() -> None:
     world = measured_once(10.0)
     pod_hash = canary_of(world).pod_hash
-    for restarts, hashes in ((2, (pod_hash,)), (3, (pod_hash, "aaaa"))):
+    for restarts, hashes in ((0, (pod_hash,)), (1, (pod_hash, "aaaa"))):
         pod = Pod("web-x", pod_hash, containers=(Container("app", restarts),))
         assert pods_to_see(situation(world, pods=(pod,)))[0] == hashes
 
@@ -253,11 +259,34 @@ def test_it_wakes_at_the_progress_deadline_of_a_growth() -> None:
 
 def test_it_wakes_when_no_data_is_due() -> None:
     world = measured(interval=600.0, step=900.0)
-    latest = Round(situation(world).release, 0, START, (("errors", Unknown(Reason.EMPTY)),))
-    now = START + timedelta(seconds=1)
-    assert wake_at(situation(world, now=now, latest_round=latest), 0.0) == START + timedelta(
-        seconds=120
-    )
+    key, values = situation(world).release_key, (("errors", Unknown(Reason.EMPTY)),)
+    for since, due in ((None, 120), (START, 120), (START + timedelta(seconds=1), 121)):
+        latest = Round(key, 0, START, values, since)
+        now = START + timedelta(seconds=1)
+        woken = wake_at(situation(world, now=now, latest_round=latest), 0.0)
+        assert woken == START + timedelta(seconds=due)
+
+
+def test_it_wakes_when_the_newest_reading_becomes_too_old() -> None:
+    world = measured(interval=20.0, step=900.0)
+    latest = Round(situation(world).release_key, 9, START, (("errors", Known(0.0)),))
+    now = START + timedelta(seconds=41)
+    woken = wake_at(situation(world, now=now, latest_round=latest), 0.0)
+    assert woken == START + timedelta(seconds=45), "two intervals and a query's time"
+
+
+@pytest.mark.parametrize(("replicas", "available"), [(0, 1), (4, 0)])
+def test_nothing_is_asked_or_judged_while_no_canary_pod_serves(
+    replicas: int, available: int
+) -> None:
+    world = measured()
+    world.deployment = replace(world.d, replicas=replicas)
+    change_canary(world, status_available=available)
+    key, values = situation(world).release_key, (("errors", Known(9.0)),)
+    now = situation(world, latest_round=Round(key, 3, START, values))
+    assert ask(now) is None
+    assert now.judgements == ()
+    assert now.data.failure is None
 
 
 @settings(deadline=None, max_examples=50)

@@ -18,6 +18,7 @@ from sluice.core.plan import (
     Action,
     Ask,
     Changes,
+    Condition,
     CreateRecord,
     CreateReplicaSet,
     Decision,
@@ -31,6 +32,7 @@ from sluice.core.plan import (
 )
 from sluice.core.policy import Policy, Step
 from sluice.core.readings import Known, Round, Unknown
+from sluice.core.situation import Situation, State
 from sluice.core.templates import template_hash
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -65,8 +67,13 @@ class World:
     rollout: Rollout | None = None
     pods: tuple[Pod, ...] = ()
     latest_round: Round | None = None
+    asking_since: tuple[str, datetime] | None = None
     values: dict[str, Known | Unknown] = field(default_factory=dict)
     failing_images: set[str] = field(default_factory=set)
+    # False: whatever the Deployment owns beside each other stays as it is.
+    rule_of_one: bool = True
+    # No more pods of an image than this become available.
+    at_most: dict[str, int] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     plan: Plan = field(default_factory=Plan)
@@ -135,6 +142,53 @@ class World:
     def command(self, verb: str) -> None:
         self.annotate(keys.COMMAND, verb)
 
+    def set_policy(self, policy: Policy | None, *problems: str) -> None:
+        """A new spec; None for an invalid one, with what is wrong."""
+        assert self.rollout is not None
+        self.rollout = replace(
+            self.rollout, policy=policy, problems=problems, ref=self.bumped(self.rollout.ref)
+        )
+
+    def change(self, rs: ReplicaSet, **changes: Any) -> ReplicaSet:
+        """Somebody edits a ReplicaSet; an annotation that is None is taken away."""
+        if "annotations" in changes:
+            changes["annotations"] = merged(rs.annotations, changes["annotations"])
+        self.replica_sets[rs.ref.name] = replace(rs, ref=self.bumped(rs.ref), **changes)
+        return self.replica_sets[rs.ref.name]
+
+    def heal(self) -> None:
+        """Every pod of every image comes up."""
+        self.failing_images.clear()
+        self.at_most.clear()
+        self.controllers()
+
+    def fail(self, *images: str) -> None:
+        self.failing_images.update(images)
+        self.controllers()
+
+    def until(self, state: State, *, gap: bool = False) -> None:
+        """One write at a time, as if killed after each, until the release is in this state."""
+        for _ in range(400):
+            situation = self.situation()
+            if situation.state is state and situation.gap is gap:
+                return
+            self.now += timedelta(seconds=0.5)
+            self.plan = decide(self.observed())
+            for action in self.plan.actions[:1]:
+                self.apply(action)
+                self.controllers()
+            if self.plan.ask:
+                self.answer(self.plan.ask)
+        raise AssertionError(f"never {state}: {self.situation().state}")
+
+    def lose_anchor(self) -> None:
+        """Somebody deletes it; what it owned stays for the moment."""
+        self.anchor = None
+
+    def restart_operator(self) -> None:
+        """A new process: what the former one kept in memory is gone."""
+        self.latest_round = self.asking_since = None
+
     def delete_rollout(self) -> None:
         assert self.rollout is not None
         self.rollout = replace(self.rollout, deleting=True, ref=self.bumped(self.rollout.ref))
@@ -147,6 +201,12 @@ class World:
             self.now, self.rollout, self.deployment, tuple(self.replica_sets.values()),
             self.anchor, tuple(self.records.values()), self.pods, self.latest_round, fresh=True,
         )  # fmt: skip
+
+    def situation(self) -> Situation:
+        assert self.rollout is not None
+        assert self.rollout.policy is not None
+        assert self.anchor is not None
+        return Situation(self.observed(), self.d, self.rollout.policy, self.anchor.ref.uid)
 
     def one_pass(self) -> Plan:
         """Decides and applies once, then lets the controllers act."""
@@ -162,7 +222,10 @@ class World:
 
     def answer(self, ask: Ask) -> None:
         values = tuple((name, self.values.get(name, Known(0.0))) for name, _ in ask.queries)
-        self.latest_round = Round(ask.release, ask.tick, self.now, values)
+        if self.asking_since is None or self.asking_since[0] != ask.release:
+            self.asking_since = (ask.release, self.now)
+        since = self.asking_since[1]
+        self.latest_round = Round(ask.release, ask.tick, self.now, values, since)
 
     def settle(self, passes: int = 60) -> Plan:
         """Passes until nothing is left to be done at this instant."""
@@ -176,7 +239,10 @@ class World:
     def run(self, seconds: float) -> Plan:
         """Lets time pass in half seconds, with passes at each."""
         for _ in range(int(seconds * 2)):
+            if self.rollout is None:
+                break
             self.now += timedelta(seconds=0.5)
+            self.controllers()
             self.settle()
         return self.plan
 
@@ -184,6 +250,23 @@ class World:
     def phase(self) -> str:
         assert self.plan.status is not None
         return self.plan.status.phase
+
+    @property
+    def last_result(self) -> str:
+        """What came of the last command."""
+        assert self.plan.status is not None
+        assert self.plan.status.last_command is not None
+        return str(self.plan.status.last_command["result"])
+
+    def condition(self, kind: str) -> Condition | None:
+        assert self.plan.status is not None
+        return next((c for c in self.plan.status.conditions if c.type == kind), None)
+
+    def of(self, image: str) -> ReplicaSet:
+        """The ReplicaSet of this image, which there must be."""
+        found = self.by_image(image)
+        assert found is not None, image
+        return found
 
     @property
     def message(self) -> str:
@@ -221,8 +304,6 @@ class World:
                 del self.replica_sets[ref.name]
             case CreateRecord():
                 self._create_record(action)
-            case PatchRecord() if self.anchor and action.ref == self.anchor.ref:
-                self._patch_anchor(self.anchor, action)
             case PatchRecord():
                 self._patch_record(action)
             case DeleteRecord(ref):
@@ -271,7 +352,7 @@ class World:
             self.ref(action.name), self.now, action.owner.uid, action.replicas,
             hashed(action.template, action.pod_hash), template_hash(action.template),
             labels={**action.labels, keys.HASH_LABEL: action.pod_hash},
-            annotations=dict(action.annotations),
+            annotations=dict(action.annotations), min_ready_seconds=action.min_ready_seconds,
         )  # fmt: skip
 
     def _patch_replica_set(self, action: PatchReplicaSet) -> None:
@@ -283,6 +364,10 @@ class World:
             owner_uid=action.owner.uid if action.owner else rs.owner_uid,
             labels=merged(rs.labels, action.labels),
             annotations=merged(rs.annotations, action.annotations),
+            min_ready_seconds=(
+                rs.min_ready_seconds if action.min_ready_seconds is None
+                else action.min_ready_seconds
+            ),
         )  # fmt: skip
 
     def _create_record(self, action: CreateRecord) -> None:
@@ -306,6 +391,9 @@ class World:
         )  # fmt: skip
 
     def _patch_record(self, action: PatchRecord) -> None:
+        if self.anchor and action.ref == self.anchor.ref:
+            self._patch_anchor(self.anchor, action)
+            return
         record = self.records[action.ref.name]
         assert record.ref == action.ref, "stale"
         annotated = self._annotated(record, action.annotations)
@@ -336,15 +424,16 @@ class World:
             for rs in owned:
                 assert rs.labels.get("app") == "web", "the selector does not match: let go"
             active = [rs for rs in owned if rs.replicas] or owned[-1:]
-            assert len(active) <= 1, "rule of one"
-            for rs in active:
+            assert len(active) <= 1 or not self.rule_of_one, "rule of one"
+            for rs in active if len(active) == 1 else ():
                 if rs.replicas != deployment.replicas:
                     self.replica_sets[rs.ref.name] = replace(
                         rs, ref=self.bumped(rs.ref), replicas=deployment.replicas
                     )
         for name, rs in self.replica_sets.items():
             image = rs.template["spec"]["containers"][0]["image"]
-            up = 0 if image in self.failing_images else rs.replicas
+            up = min(rs.replicas, self.at_most.get(image, rs.replicas))
+            up = 0 if image in self.failing_images else up
             if (rs.status_replicas, rs.status_available) != (rs.replicas, up):
                 self.replica_sets[name] = replace(
                     rs, ref=self.bumped(rs.ref), status_replicas=rs.replicas,
