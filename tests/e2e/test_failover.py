@@ -50,7 +50,7 @@ def leader(story: Story) -> str:
 def events(story: Story) -> list[Json]:
     """The Events about the Rollout, oldest first."""
     found = story.kubectl("get", "events.events.k8s.io", "-o", "json")
-    about = [item for item in json.loads(found)["items"] if item["regarding"]["name"] == story.name]
+    about = [item for item in json.loads(found)["items"] if item["regarding"]["kind"] == "Rollout"]
     return sorted(about, key=lambda item: str(item["eventTime"]))
 
 

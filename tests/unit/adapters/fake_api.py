@@ -62,7 +62,9 @@ class FakeApi(Kube):
             name = request.body["metadata"]["name"]
             if (request.resource.plural, request.namespace, name) in self.objects:
                 return 409, {"reason": "AlreadyExists"}
-            return 201, self.add(request.resource.plural, json.loads(json.dumps(request.body)))
+            raw = json.loads(json.dumps(request.body))
+            raw["metadata"].setdefault("namespace", request.namespace)
+            return 201, self.add(request.resource.plural, raw)
         place = (request.resource.plural, request.namespace or "", request.name or "")
         raw = self.objects.get(place)
         if raw is None:

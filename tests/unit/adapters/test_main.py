@@ -1,11 +1,18 @@
 """The composition root: what is decided there by arguments and environment."""
 
+import asyncio
 import os
 
 import pytest
 
 from sluice import __main__ as root
+from sluice.adapters import wire
 from sluice.adapters.kube import Call
+from sluice.adapters.metrics import Metrics
+from sluice.adapters.prometheus import PrometheusSources
+from sluice.adapters.recorder import Recorder
+from sluice.runtime.clock import SystemClock
+from sluice.runtime.lease import Term, Unopposed
 from unit.adapters.fake_api import FakeApi
 
 WRITE = Call("patch", "deployments", 200, 0.1)
@@ -75,3 +82,111 @@ async def test_what_is_missing_to_watch_is_told_in_a_sentence() -> None:
     missing = await root._missing(api, "shop")
     assert missing is not None
     assert "no list of rollouts" in missing
+
+
+@pytest.mark.parametrize(
+    ("in_cluster", "given", "elects"),
+    [
+        (False, [], False),
+        (True, [], True),
+        (True, ["--no-leader-election"], False),
+        (False, ["--leader-election"], True),
+    ],
+)
+def test_pods_stand_for_election_and_lone_processes_do_not(
+    in_cluster: bool, given: list[str], elects: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    if in_cluster:
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert root._arguments(given).leader_election is elects
+
+
+@pytest.mark.parametrize(
+    ("given", "own", "lease"),
+    [
+        ([], None, "sluice-system"),
+        ([], "elsewhere", "elsewhere"),
+        (["--namespace", "shop"], "elsewhere", "shop"),
+    ],
+)
+async def test_the_lease_is_in_the_namespace_that_rivals_have_in_common(
+    given: list[str], own: str | None, lease: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("POD_NAMESPACE", raising=False)
+    if own:
+        monkeypatch.setenv("POD_NAMESPACE", own)
+    api, operator = FakeApi(), new_operator(FakeApi())
+    arguments = root._arguments(["--leader-election", *given])
+    elector = root._elector(arguments, operator, Term(), api)
+    task = asyncio.create_task(elector.run())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    await elector.release()
+    assert ("leases", lease, "sluice") in api.objects
+
+
+def new_operator(api: FakeApi) -> root._Operator:
+    metrics = Metrics()
+    recorder = Recorder(api, SystemClock(), "me", metrics.told)
+    return root._Operator(api, PrometheusSources({}), metrics, recorder, lambda _: True)
+
+
+class Watch:
+    """Open until cancelled."""
+
+    lost_seconds = 0.0
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_follower_takes_everything_in_and_begins_no_pass_until_it_leads() -> None:
+    api = FakeApi()
+    operator = new_operator(api)
+    working = asyncio.create_task(operator.queue.run())
+    operator.cluster.event(wire.ROLLOUTS, None, ROLLOUT)
+    await asyncio.sleep(0.1)
+    assert api.calls == []
+    assert operator.queue.depth == 1
+    operator.lead()
+    await asyncio.sleep(0.1)
+    # What the watch has brought before the term is read once more: it may lag behind.
+    assert api.calls[0] == "get rollouts ns/web"
+    operator.follow()
+    operator.queue.stop()
+    await working
+
+
+async def test_the_lease_is_released_last_when_nothing_is_written_any_more() -> None:
+    deeds: list[str] = []
+    operator = new_operator(FakeApi())
+
+    class Role:
+        async def run(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                deeds.append("term over")
+
+        async def release(self) -> None:
+            assert not operator.queue.busy
+            deeds.append("released")
+
+    stop = asyncio.Event()
+    stop.set()
+    await root._until(stop, operator, Watch(), Role())  # type: ignore[arg-type]
+    assert deeds == ["term over", "released"]
+
+
+async def test_a_part_that_fails_ends_the_process() -> None:
+    class Broken(Watch):
+        async def run(self) -> None:
+            raise RuntimeError("a bug")
+
+    operator = new_operator(FakeApi())
+    with pytest.raises(RuntimeError, match="a bug"):
+        await root._until(asyncio.Event(), operator, Broken(), Unopposed(operator))  # type: ignore[arg-type]
+
+
+ROLLOUT = {"metadata": {"namespace": "ns", "name": "web", "uid": "u", "resourceVersion": "5"}}
