@@ -88,12 +88,12 @@ class Show(Protocol):
 
 
 def _watch(session: Session, raw: Json, seconds: float | None, show: Show) -> Exit:
-    last, began = raw, False
+    # By what was read first: a release may end before the watch has brought anything.
+    last, began = raw, not _has_ended(raw)
     for state in Follower(session.connect, raw).states(seconds):
         last = state or last
-        facts = Facts(last)
-        found = outcome(facts)
-        ended = found.final and found.code in (Exit.HEALTHY, Exit.ROLLED_BACK, Exit.STUCK)
+        found = outcome(Facts(last))
+        ended = _has_ended(last)
         resting = ended and not began
         began = began or not ended
         note = "No release is under way: waits for the next one. Ctrl-C ends." if resting else ""
@@ -102,6 +102,11 @@ def _watch(session: Session, raw: Json, seconds: float | None, show: Show) -> Ex
             return code_for(found.code, Exit.HEALTHY)
         show(last, new=state is not None, note=note)
     return Exit.TIMEOUT
+
+
+def _has_ended(raw: Json) -> bool:
+    found = outcome(Facts(raw))
+    return found.final and found.code in (Exit.HEALTHY, Exit.ROLLED_BACK, Exit.STUCK)
 
 
 class _Log:
