@@ -39,7 +39,7 @@ def test_reasons_are_words_that_the_api_takes() -> None:
         assert re.fullmatch(r"([A-Z][a-z]+)+", announcement.reason)
 
 
-@pytest.mark.parametrize("move", [*QUIET])
+@pytest.mark.parametrize("move", sorted(QUIET))
 def test_a_quiet_move_has_no_event(move: Move) -> None:
     assert decision(move, "a", "b") == Decision("a", "b")
 
