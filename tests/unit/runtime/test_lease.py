@@ -92,6 +92,30 @@ class Store:
             await asyncio.sleep(_NEVER if course.reply_lost else course.back)
 
 
+class Line:
+    """A process's own way to the store; while it is cut nothing gets through."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.cut_until = -1.0
+
+    async def read(self) -> Seen | None:
+        await self._through()
+        return await self.store.read()
+
+    async def create(self, lease: Lease) -> Seen:
+        await self._through()
+        return await self.store.create(lease)
+
+    async def replace(self, lease: Lease, before: Seen) -> Seen:
+        await self._through()
+        return await self.store.replace(lease, before)
+
+    async def _through(self) -> None:
+        if now() < self.cut_until:
+            await asyncio.sleep(_NEVER)
+
+
 class WatchedTerm(Term):
     """Fails the test if it is extended while another one is valid.
 
@@ -123,7 +147,8 @@ class Process:
 
     def __post_init__(self) -> None:
         self.term = WatchedTerm(lambda: 1000.0 + now() * self.rate, self.terms)
-        self.elector = Elector(self.store, self.name, self.term, self, TIMING)
+        self.line = Line(self.store)
+        self.elector = Elector(self.line, self.name, self.term, self, TIMING)
         self.task = asyncio.create_task(self.elector.run())
 
     def lead(self) -> None:
@@ -387,7 +412,7 @@ _COURSES: Final = st.builds(
 # Of any two the one runs at most 1.45 times as fast as the other.
 _RATES: Final = st.floats(0.83, 1.2)
 _DEEDS: Final = st.lists(
-    st.tuples(st.floats(0.0, 25.0), st.sampled_from(["kill", "end", "start"]), _RATES),
+    st.tuples(st.floats(0.0, 25.0), st.sampled_from(["kill", "end", "start", "cut"]), _RATES),
     max_size=6,
 )
 
@@ -409,6 +434,10 @@ def test_there_are_never_two_terms_at_once_and_in_the_end_there_is_one(
             await asyncio.sleep(pause)
             if deed == "start" or not running:
                 running.append(world.start(f"p{next(names)}", rate))
+            elif deed == "cut":
+                for process in running:
+                    if process.term.valid():
+                        process.line.cut_until = now() + 20.0
             elif deed == "kill":
                 await running.pop(0).kill()
             else:
