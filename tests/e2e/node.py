@@ -1,4 +1,4 @@
-"""The operator's process in the node, as the kernel accounts for it."""
+"""The operator's processes in the node, as the kernel accounts for them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,29 @@ done
 """
 
 
-class OperatorProcess:
-    """The one process of the operator in the cluster."""
+class OperatorProcesses:
+    """The processes of the operator in the cluster: the leader, and who would take over."""
 
     def __init__(self) -> None:
         found = in_node("sh", "-c", FIND).split()
-        if len(found) != 1:
-            raise RuntimeError(f"Expected one process of the operator in the node, found {found}.")
-        self._folder = f"/proc/{found[0]}"
+        if not found:
+            raise RuntimeError("No process of the operator runs in the node.")
+        self._folders = [f"/proc/{pid}" for pid in found]
 
     def cpu_seconds(self) -> float:
-        """CPU time since its start, user and system."""
-        # The name in parentheses may hold spaces; the fields after it are counted from 3.
-        fields = in_node("cat", f"{self._folder}/stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        """CPU time of all of them since their start, user and system."""
+        ticks = 0
+        for folder in self._folders:
+            # The name in parentheses may hold spaces; the fields after it are counted from 3.
+            fields = in_node("cat", f"{folder}/stat").rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / TICKS_PER_SECOND
 
     def rss_mib(self) -> float:
-        """Resident memory."""
-        lines = in_node("cat", f"{self._folder}/status").splitlines()
+        """Resident memory of the largest."""
+        return max(self._rss_mib(folder) for folder in self._folders)
+
+    def _rss_mib(self, folder: str) -> float:
+        lines = in_node("cat", f"{folder}/status").splitlines()
         line = next(line for line in lines if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1024

@@ -95,7 +95,8 @@ def phases(moments: list[tuple[float, Json]]) -> str:
 
 def cluster_operator_log(namespace: str) -> str:
     """The last lines of the operator in the cluster that name the namespace."""
-    text = kubectl("--namespace", SYSTEM, "logs", "deployment/sluice", "--tail=2000", check=False)
+    pods = ("logs", "--selector=app=sluice", "--tail=2000")
+    text = kubectl("--namespace", SYSTEM, *pods, check=False)
     lines = [line for line in text.splitlines() if namespace in line]
     return "\n".join(["--- Operator", *lines[-LOG_LINES:]])
 
