@@ -15,6 +15,7 @@ SETTLED_SECONDS = 120
 
 def test_two_settled_minutes_without_a_write(new_story: Callable[..., Story]) -> None:
     # Given a Rollout at rest after a release, and one at rest after a rollback
+    began = audit.mark()
     healthy = new_story("e2e-settled-healthy", replicas=2)
     healthy.adopt(steps=[step(50)])
     healthy.set_env(VERSION="v2")
@@ -29,6 +30,11 @@ def test_two_settled_minutes_without_a_write(new_story: Callable[..., Story]) ->
     healthy.until_gone("v1")
     for story in (healthy, rolled_back):
         story.until_reconciled()
+
+    # And the audit log tells of the writes that led there
+    for story in (healthy, rolled_back):
+        led = audit.writes(audit.by(OPERATOR_USER, audit.since(began), story.namespace))
+        assert audit.counted(led)["patch replicasets"] > 0, story.tell()
 
     # When two minutes go by
     position = audit.mark()

@@ -36,7 +36,8 @@ def is_adopted(observed: Observed, deployment: Deployment) -> bool:
         return True
     # Killed between the gate, which is the last write but one, and the word on the anchor.
     shut = deployment.labels.get(keys.ROLLOUT_LABEL) == observed.rollout.ref.name
-    return shut and deployment.paused and any(r.role is Role.STABLE for r in _living(observed))
+    marked = any(rs.role is Role.STABLE or keys.SWAP in rs.annotations for rs in _living(observed))
+    return shut and deployment.paused and marked
 
 
 def adopt(observed: Observed, deployment: Deployment) -> tuple[Action, ...] | Waiting:
@@ -83,8 +84,11 @@ def adopt(observed: Observed, deployment: Deployment) -> tuple[Action, ...] | Wa
 
 def _is_exported(observed: Observed, deployment: Deployment) -> bool:
     marked = deployment.labels.get(keys.ROLLOUT_LABEL) == observed.rollout.ref.name
-    owns = any(rs.owner_uid == deployment.ref.uid for rs in _living(observed))
-    return marked and deployment.paused and deployment.observed and not owns
+    # Anything of its own, or of ours, means that this is no new Deployment: the anchor was lost.
+    known = any(
+        rs.owner_uid == deployment.ref.uid or rs.role is not None for rs in _living(observed)
+    )
+    return marked and deployment.paused and deployment.observed and not known
 
 
 def _running(observed: Observed, deployment: Deployment) -> ReplicaSet | Waiting:

@@ -181,8 +181,12 @@ def _open_the_gate(situation: Situation) -> tuple[Action, ...]:
     """Unpauses the Deployment and takes our fields away. A deadline that is not ours any more is
     left as it is.
     """
-    deployment = situation.deployment
-    if deployment.labels.get(keys.ROLLOUT_LABEL) != situation.observed.rollout.ref.name:
+    deployment, anchor = situation.deployment, situation.observed.anchor
+    mine = deployment.labels.get(keys.ROLLOUT_LABEL) == situation.observed.rollout.ref.name
+    # Our mark on it may be what somebody has taken away: then the anchor tells that it was ours.
+    given_back = anchor is not None and anchor.given_back
+    shut = deployment.paused and keys.FORMER_DEADLINE in deployment.annotations
+    if not (mine or (given_back and shut)):
         return ()
     former = deployment.annotations.get(keys.FORMER_DEADLINE, "")
     deadline = int(former) if former.isdecimal() else _DEFAULT_DEADLINE_SECONDS

@@ -363,3 +363,31 @@ def test_under_strategy_recreate_what_runs_is_guarded() -> None:
     assert world.d.paused
     assert world.phase == "Stalled"
     assert "Recreate" in world.message
+
+
+def test_an_anchor_lost_in_the_gap_of_a_swap_does_not_open_the_gate() -> None:
+    world = World(policy=Policy("web", steps=(Step(50, 2.0),)))
+    world.settle()
+    world.set_image("web:2")
+    for _ in range(200):
+        world.now += timedelta(seconds=0.1)
+        world.one_pass()
+        if world.situation().gap:
+            break
+    assert world.situation().gap
+    world.lose_anchor()
+    world.run(5)
+    assert world.d.paused
+    assert world.phase == "Healthy", world.message
+    assert world.of("web:2").owner_uid == world.d.ref.uid
+
+
+def test_a_deployment_whose_label_was_taken_away_is_unpaused_at_the_end() -> None:
+    world = World()
+    world.settle()
+    world.delete_rollout()
+    world.deployment = replace(world.d, labels={}, ref=world.bumped(world.d.ref))
+    world.settle()
+    assert world.rollout is None
+    assert not world.d.paused
+    assert world.d.progress_deadline_seconds == 600
