@@ -36,9 +36,15 @@ def mark() -> int:
 
 def since(position: int) -> list[Json]:
     """The requests that were written down after the mark, oldest first."""
+    text = ""
     if mark() < position:
-        raise AuditLost(f"{LOG} is shorter than it was: run this again")
-    lines = in_node("tail", "-c", f"+{position + 1}", LOG).splitlines()
+        # It was full and has been put aside; what came before goes on at the end of that file.
+        aside = in_node("sh", "-c", f"ls -t {LOG.removesuffix('.log')}-*.log | head -1").strip()
+        if not aside:
+            raise AuditLost(f"{LOG} is shorter than it was, and nothing was put aside")
+        text = in_node("tail", "-c", f"+{position + 1}", aside)
+        position = 0
+    lines = (text + in_node("tail", "-c", f"+{position + 1}", LOG)).splitlines()
     return [json.loads(line) for line in lines if line.endswith("}")]
 
 
