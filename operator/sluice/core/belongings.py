@@ -7,7 +7,7 @@ from typing import Any
 
 from sluice.core import keys, times
 from sluice.core.objects import ReplicaSet
-from sluice.core.plan import Action, CreateRecord, Owner, PatchRecord
+from sluice.core.plan import Action, Changes, CreateRecord, Owner, PatchRecord, PatchReplicaSet
 from sluice.core.situation import Situation
 from sluice.core.templates import without_hash
 
@@ -26,6 +26,19 @@ def deployments(situation: Situation) -> Owner:
     """The owner of the one stable ReplicaSet."""
     ref = situation.deployment.ref
     return Owner("apps/v1", "Deployment", ref.name, ref.uid)
+
+
+def handed_over(
+    situation: Situation, replica_set: ReplicaSet, owner: Owner, annotations: Changes
+) -> PatchReplicaSet:
+    """The change of a ReplicaSet's owner, in one patch with what it means for its role."""
+    return PatchReplicaSet(
+        replica_set.ref,
+        owner=owner,
+        labels=labels(situation),
+        annotations=annotations,
+        dangerous=True,
+    )
 
 
 def labels(situation: Situation) -> dict[str, str]:

@@ -43,8 +43,6 @@ RAISE_STARTED: Final = f"{PREFIX}/raise-started"
 REASON: Final = f"{PREFIX}/reason"
 SWAP: Final = f"{PREFIX}/swap"
 REVISION: Final = "deployment.kubernetes.io/revision"
-DESIRED_REPLICAS: Final = "deployment.kubernetes.io/desired-replicas"
-MAX_REPLICAS: Final = "deployment.kubernetes.io/max-replicas"
 HASH_LABEL: Final = "pod-template-hash"
 
 # --- on the anchor

@@ -15,6 +15,7 @@ from sluice.core.belongings import (
     birth_labels,
     deployments,
     free_pod_hash,
+    handed_over,
     labels,
     new_record,
     newest_stable,
@@ -283,15 +284,7 @@ def _part(situation: Situation) -> Actions:
             keys.REJECTED_AT: record.rejected_at,
             keys.REASON: record.reason,
         }
-    return (
-        PatchReplicaSet(
-            stable.ref,
-            owner=ours(situation),
-            labels=labels(situation),
-            annotations=changes,
-            dangerous=True,
-        ),
-    )
+    return (handed_over(situation, stable, ours(situation), changes),)
 
 
 def _give(situation: Situation) -> Actions:
@@ -303,15 +296,7 @@ def _give(situation: Situation) -> Actions:
         keys.STABLE_AT: times.stamp(situation.now),
         keys.REASON: None,
     }
-    return (
-        PatchReplicaSet(
-            heir.ref,
-            owner=deployments(situation),
-            labels=labels(situation),
-            annotations=changes,
-            dangerous=True,
-        ),
-    )
+    return (handed_over(situation, heir, deployments(situation), changes),)
 
 
 def _take_back(situation: Situation) -> Actions:

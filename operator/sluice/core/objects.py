@@ -213,6 +213,5 @@ class Observed:
     records: tuple[Record, ...] = ()
     pods: tuple[Pod, ...] | None = None
     latest_round: Round | None = None
-    sources: frozenset[str] = frozenset({"default"})
     rival: str | None = None
     fresh: bool = False

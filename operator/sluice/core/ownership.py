@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sluice.core import keys, times
-from sluice.core.belongings import birth_labels, deployments, free_pod_hash, labels, ours
+from sluice.core.belongings import (
+    birth_labels,
+    deployments,
+    free_pod_hash,
+    handed_over,
+    labels,
+    ours,
+)
 from sluice.core.moves import CLEARED
 from sluice.core.objects import Deployment, Record, ReplicaSet, Role
 from sluice.core.plan import (
@@ -72,15 +79,7 @@ def restore_stable(situation: Situation) -> tuple[Action, ...]:
         marks = {**CLEARED, keys.ROLE: Role.STABLE, keys.REASON: None}
         if keys.STABLE_AT not in living.annotations:
             marks[keys.STABLE_AT] = times.stamp(situation.now)
-        return (
-            PatchReplicaSet(
-                living.ref,
-                owner=deployments(situation),
-                labels=labels(situation),
-                annotations=marks,
-                dangerous=True,
-            ),
-        )
+        return (handed_over(situation, living, deployments(situation), marks),)
     if record is None or situation.replicas == 0 or situation.owned:
         return ()
     deployment, pod_hash = situation.deployment, free_pod_hash(situation, record.pod_hash)
@@ -168,13 +167,7 @@ def _to_ours(situation: Situation, replica_set: ReplicaSet) -> PatchReplicaSet:
     changes: dict[str, str | None] = {}
     if replica_set.role in (None, Role.STABLE):
         changes = {**CLEARED, keys.ROLE: Role.RETIRED}
-    return PatchReplicaSet(
-        replica_set.ref,
-        owner=ours(situation),
-        labels=labels(situation),
-        annotations=changes,
-        dangerous=True,
-    )
+    return handed_over(situation, replica_set, ours(situation), changes)
 
 
 def _carries(have: Mapping[str, str], mark: Mapping[str, str]) -> bool:

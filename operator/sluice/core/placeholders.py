@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
-NAMES: Final = ("namespace", "name", "canary", "stable", "pods")
 _PLACEHOLDER: Final = re.compile(r"\{\{(\w+)\}\}")
 # generateName is cut so that with its five random characters it fits 63 (apimachinery, names).
 _PREFIX_LENGTH: Final = 58
