@@ -24,13 +24,14 @@ demo: deploy ## the tour: a good release goes through, a bad one is rolled back
 test: check e2e ## everything: check, then e2e
 
 .PHONY: check
-check: uv ## what needs no cluster: format, lint, types, layers, CRD, unit tests
-	@echo "[1/6] format" && uv run ruff format --check --quiet .
-	@echo "[2/6] lint" && uv run ruff check --quiet .
-	@echo "[3/6] types" && uv run mypy operator/sluice deploy/demo tests
-	@echo "[4/6] layers" && uv run lint-imports
-	@echo "[5/6] the CRD is what the models give" && uv run python -m sluice.api.crd --check
-	@echo "[6/6] unit tests" && uv run pytest tests/unit --quiet --numprocesses auto
+check: uv ## what needs no cluster: format, lint, types, layers, CRD, docs, unit tests
+	@echo "[1/7] format" && uv run ruff format --check --quiet .
+	@echo "[2/7] lint" && uv run ruff check --quiet .
+	@echo "[3/7] types" && uv run mypy operator/sluice deploy/demo docs tests
+	@echo "[4/7] layers" && uv run lint-imports
+	@echo "[5/7] the CRD is what the models give" && uv run python -m sluice.api.crd --check
+	@echo "[6/7] the docs are what the code says" && uv run python -m docs.generate --check
+	@echo "[7/7] unit tests" && uv run pytest tests/unit --quiet --numprocesses auto
 
 .PHONY: e2e
 e2e: deploy ## the end-to-end tests, on the cluster; E2E="-k rollback" for some of them

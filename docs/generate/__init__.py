@@ -1,0 +1,1 @@
+"""What in the pages of `docs/` is made from the code: `uv run python -m docs.generate`."""
