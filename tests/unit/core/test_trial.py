@@ -5,7 +5,6 @@ with what is left of its pods, and comes back whole before anything of the other
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 from world import World
