@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from sluice.api.durations import PATTERN
 
-MAX_WEIGHT: Final = 50
+MAX_WEIGHT: Final = 99
 MAX_QUERY_LENGTH: Final = 4096
 MAX_QUERIES_LENGTH: Final = 10_000
 NAME_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -72,8 +72,7 @@ INTERVAL: Final = Rule(
 )
 WEIGHT: Final = Rule(
     f"self >= 1 && self <= {MAX_WEIGHT}",
-    f"weights up to {MAX_WEIGHT} are supported: write a percentage from 1 to {MAX_WEIGHT} "
-    "(after the last step the canary becomes the stable version)",
+    f"a weight is a percentage: write 1 to {MAX_WEIGHT} (after the last step come all pods)",
 )
 STEPS_GIVEN: Final = Rule(
     "self.size() > 0",

@@ -211,12 +211,12 @@ def _plain(value: Any) -> Any:
 
 
 def _pods(status: Status) -> dict[str, int]:
-    """Both sides' available pods, and what the stable side, which is kept at N, wants."""
+    """Both sides' available pods, and how many the Deployment asks for."""
     if status.stable is None:
         return {}
     canary = (status.release or {}).get("canaryAvailable") or 0
     ready = (status.stable.get("available") or 0) + canary
-    return {"ready": ready, "desired": status.stable.get("replicas") or 0}
+    return {"ready": ready, "desired": status.desired or 0}
 
 
 def _release(release: Mapping[str, Any] | None) -> dict[str, Any] | None:

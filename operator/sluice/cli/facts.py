@@ -178,9 +178,13 @@ class Facts:
 
     @property
     def rising(self) -> Side | None:
-        """The side that grows: a canary, or an earlier version on its way back."""
+        """The side that grows: a canary, an earlier version on its way back, or the stable one in
+        place of a version that was tried.
+        """
         roles = ("canary", "returning")
-        return next((side for side in self.sides if side.role in roles), None)
+        growing = (side for side in self.sides if side.role in roles)
+        again = (s for s in self.sides if s.role == "stable" and s.at(keys.GROW_STARTED))
+        return next(growing, None) or next(again, None)
 
     @property
     def unseen(self) -> bool:

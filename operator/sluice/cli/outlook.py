@@ -105,6 +105,8 @@ def _unavailable(facts: Facts) -> Outlook:
     pods = f"{rising.wanted} pods" if rising else "its pods"
     if rising and rising.wanted == 1:
         pods = "its pod"
+    if rising and rising.role == "stable":
+        return Outlook(f"it takes its place back as soon as {pods} are available")
     if rising and rising.role == "returning":
         return Outlook(f"it becomes the stable version as soon as {pods} are available")
     verb = "is" if pods == "its pod" else "are"

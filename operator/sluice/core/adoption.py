@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from sluice.core import keys, times
 from sluice.core.belongings import anchor_owner, record_labels
-from sluice.core.moves import CLEARED
 from sluice.core.objects import Deployment, Observed, ReplicaSet, Role
 from sluice.core.ownership import gate_patch
 from sluice.core.plan import Action, CreateRecord, PatchDeployment, PatchRecord, PatchReplicaSet
+from sluice.core.rising import CLEARED
 from sluice.core.templates import without_hash
 
 

@@ -22,6 +22,8 @@ class Act(Enum):
     GIVE_BACK = auto()
     SHUT_GATE = auto()
     RESTORE_STABLE = auto()
+    UNGATED = auto()
+    TRY = auto()
     ACCEPT_COMMAND = auto()
     REFUSE_COMMAND = auto()
     FINISH_ROLLBACK = auto()
@@ -43,12 +45,16 @@ ANNOUNCEMENTS: Final[Mapping[Move | Act, Announcement]] = {
     Move.GIVE: Announcement("Promoted"),
     Move.REJECT: Announcement("RolledBack", warning=True),
     Move.WITHDRAW: Announcement("Withdrawn"),
+    Move.ACCEPT: Announcement("Promoted"),
+    Move.CONDEMN: Announcement("RolledBack", warning=True),
+    Move.RECLAIM: Announcement("Withdrawn"),
     Move.GO_BACK: Announcement("RollbackStarted"),
     Act.FINISH_ROLLBACK: Announcement("RollbackFinished"),
     Act.ADOPT: Announcement("Adopted"),
     Act.GIVE_BACK: Announcement("GivenBack"),
     Act.SHUT_GATE: Announcement("GateShutAgain", warning=True),
     Act.RESTORE_STABLE: Announcement("StableRestored", warning=True),
+    Act.UNGATED: Announcement("Ungated", warning=True),
     Act.ACCEPT_COMMAND: Announcement("CommandAccepted"),
     Act.REFUSE_COMMAND: Announcement("CommandRefused", warning=True),
 }

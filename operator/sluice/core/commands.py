@@ -18,8 +18,11 @@ from sluice.core.situation import Situation, State
 
 VERBS: Final = ("promote", "promote-full", "abort", "retry", "rollback", "restart")
 _PLAIN_VERBS: Final = frozenset({"promote-full", "abort", "retry", "restart"})
-# A canary that has not been swapped yet: it can be taken back without touching the stable side.
-CANARY_STATES: Final = frozenset({State.GROWING, State.STEPPING, State.RAISING})
+# A canary that is not the stable version yet.
+CANARY_STATES: Final = frozenset(
+    {State.GROWING, State.STEPPING, State.RAISING, State.FILLING, State.TRYING}
+)
+_RETURNS: Final = frozenset({State.RETURNING, State.RECLAIMING})
 
 
 def _takes_back(situation: Situation) -> bool:
@@ -137,16 +140,17 @@ def _history(situation: Situation) -> list[ReplicaSet]:
         for rs in situation.ours
         if keys.STABLE_AT in rs.annotations
         and rs.template_hash not in situation.rejected
-        and rs.role is not Role.CANARY
+        and rs.role not in (Role.CANARY, Role.STABLE)
     ]
 
 
 def _accept_rollback(situation: Situation, command: Accepted, argument: str) -> Accepted:
-    if _takes_back(situation) and not argument:
+    stable = situation.stable
+    if _takes_back(situation) and argument in ("", str(stable.revision) if stable else ""):
         return command
     if situation.stable is None:
         return command.finished("nothing done: there is no stable version to go back from")
-    if situation.state is State.RETURNING and not argument:
+    if situation.state in _RETURNS and not argument:
         return command.finished(f"nothing done: already going back, release {situation.release}")
     target = previous(situation)
     if argument:
@@ -164,7 +168,7 @@ def _accept_rollback(situation: Situation, command: Accepted, argument: str) -> 
 def _accept_abort(situation: Situation, command: Accepted) -> Accepted:
     if _takes_back(situation):
         return command
-    if situation.state is State.RETURNING:
+    if situation.state in _RETURNS:
         said = "nothing done: a rollback is under way; rollback=N goes to another revision"
         return command.finished(said)
     if situation.state is State.SHRINKING and not situation.rolling_back:

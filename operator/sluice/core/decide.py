@@ -13,12 +13,11 @@ from sluice.core import (
     adoption,
     commands,
     display,
+    guard,
     keys,
-    ownership,
     restore,
     story,
     tidy,
-    times,
     waking,
 )
 from sluice.core.announcements import Act, decision
@@ -44,8 +43,6 @@ from sluice.core.table import Event, Move, Phase, rule_of
 _WAIT = timedelta(seconds=2)
 _ABSENT = timedelta(seconds=5)
 _LONG_WAIT = timedelta(seconds=15)
-# The garbage collector lets an orphaning object go within moments, which the watch may not tell.
-_FREED = timedelta(milliseconds=250)
 # Looked at again without any event, in case the watch has missed one.
 _RESYNC = timedelta(minutes=5)
 
@@ -94,7 +91,7 @@ def _standstill(observed: Observed) -> Policy:
         if rs.role is Role.CANARY and not rs.deleting
     )
     weight = next((int(text) for text in weights if text.isdecimal()), 1)
-    steps = (Step(max(1, min(50, weight))),)
+    steps = (Step(max(1, min(99, weight))),)
     return Policy(target=observed.rollout.target, paused=True, steps=steps)
 
 
@@ -190,72 +187,7 @@ def _adopted(observed: Observed, deployment: Deployment, policy: Policy) -> Plan
     anchor = observed.anchor
     assert anchor is not None, "_prepare makes the anchor first"
     situation = Situation(observed, deployment, policy, anchor.ref.uid)
-    return _gate(situation) or _ownership(situation) or _release(situation)
-
-
-def _gate(situation: Situation) -> Plan | None:
-    """The gate first: while it is open, or its shutting is not observed, no owner is changed."""
-    deployment, now = situation.deployment, situation.now
-    patch = ownership.gate_patch(deployment, situation.observed.rollout.ref.name)
-    opened = not deployment.paused
-    if patch is not None and opened:
-        rollout = situation.observed.rollout
-        note = PatchRollout(rollout.ref, {keys.UNGATED: times.stamp(now)})
-        shut = decision(Act.SHUT_GATE, "gate shut again", "spec.paused was false")
-        return Plan((patch, note), decision=shut, again_at=now)
-    if patch is not None:
-        mended = Decision("gate mended", "a field of ours was gone")
-        return Plan((patch,), decision=mended, again_at=now)
-    if ownership.violators(situation) and not deployment.observed:
-        return Plan(again_at=now + _WAIT)
-    return None
-
-
-def _ownership(situation: Situation) -> Plan | None:
-    now = situation.now
-    lost = situation.stable is None and situation.heir is None
-    if (lost or ownership.violators(situation)) and not situation.observed.fresh:
-        return Plan(again_at=now, needs_fresh=True)
-    if lost:
-        return _stable_lost(situation)
-    if taken := ownership.take_over(situation):
-        return Plan(taken, decision=Decision("rule of one", "took over idle ones"), again_at=now)
-    if ownership.violators(situation):
-        return _ungated(situation)
-    mended = ownership.unlabelled(situation) or ownership.strays(situation)
-    return Plan(mended, again_at=now) if mended else None
-
-
-def _stable_lost(situation: Situation) -> Plan:
-    now = situation.now
-    if ownership.name_is_freed(situation):
-        return Plan(again_at=now + _FREED)
-    if restored := ownership.restore_stable(situation):
-        why = "the Deployment owned none of that role"
-        made = decision(Act.RESTORE_STABLE, "stable ReplicaSet restored", why)
-        return Plan(restored, decision=made, again_at=now)
-    if lowered := tidy.shrink(situation):
-        why = "the Deployment owns no stable ReplicaSet"
-        return Plan(lowered, decision=Decision("shrink the old side", why), again_at=now)
-    if situation.replicas == 0:
-        message = "scaled to 0; the stable ReplicaSet is made again when it is scaled up"
-        status = display.full(situation, Phase.HEALTHY, "ScaledToZero", message)
-    else:
-        message = "the stable ReplicaSet is gone and so is its template's record"
-        status = display.full(situation, Phase.STALLED, "StableLost", message)
-    return Plan(status=status, again_at=now + _WAIT)
-
-
-def _ungated(situation: Situation) -> Plan:
-    """Somebody unpaused the Deployment and it has rolled pods of its own: nothing is changed."""
-    names = ", ".join(rs.ref.name for rs in ownership.violators(situation))
-    message = (
-        f"Deployment {situation.deployment.ref.name} was unpaused and rolled by itself: it owns "
-        f"{names} beside its stable ReplicaSet; nothing is changed until only one has pods"
-    )
-    status = display.full(situation, Phase.STALLED, "Ungated", message)
-    status = display.with_conflict(status, "Ungated", message)
-    return Plan(status=status, again_at=situation.now + _WAIT)
+    return guard.guard(situation) or _release(situation)
 
 
 def _release(situation: Situation) -> Plan:
@@ -264,17 +196,26 @@ def _release(situation: Situation) -> Plan:
     if taken:
         return taken
     if situation.state is not State.SWAPPING and (lowered := tidy.shrink(situation)):
-        why = f"{available(situation.stable)} of {situation.replicas} new pods available"
+        why = f"{available(situation.base)} of {situation.replicas} new pods available"
         return Plan(lowered, decision=Decision("shrink the old side", why), again_at=situation.now)
     event = first(situation)
     rule = rule_of(situation.state, event)
     actions = actions_of(situation, rule.move, event)
     if rule.move is not Move.NOTHING:
-        finished = rule.move is Move.GIVE and situation.rolling_back
-        what = Act.FINISH_ROLLBACK if finished else rule.move
+        what = _told(situation, rule.move)
         made = decision(what, rule.move.value, story.why(situation, event))
         return Plan(actions, decision=made, again_at=situation.now)
     return _at_rest(situation, event, actions)
+
+
+def _told(situation: Situation, move: Move) -> Move | Act:
+    """As what a move is told: a change of owner may end a release, a rollback, or neither."""
+    heir = situation.heir
+    if move is not Move.GIVE or heir is None:
+        return move
+    if situation.rolling_back or heir.role is Role.STABLE:
+        return Act.FINISH_ROLLBACK
+    return Act.TRY if situation.trial_swap else move
 
 
 def _at_rest(situation: Situation, event: Event, actions: tuple[Action, ...]) -> Plan:

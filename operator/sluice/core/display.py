@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
-from sluice.core import keys, sizing, times
+from sluice.core import keys, sizing, times, ungating
 from sluice.core.commands import accepted
 from sluice.core.events import available
 from sluice.core.objects import Observed, Role
@@ -15,7 +15,6 @@ from sluice.core.situation import Situation
 from sluice.core.table import Phase
 
 _REJECTED_SHOWN = 10
-_UNGATED_SHOWN = timedelta(minutes=10)
 # kstatus reads these three (design, section 2).
 _BUSY = frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.ROLLING_BACK, Phase.PAUSED})
 
@@ -46,6 +45,7 @@ def full(situation: Situation, phase: Phase, reason: str, message: str) -> Statu
         release=_release(situation),
         rejected=_rejected(situation),
         last_command=_last_command(situation.observed.rollout.annotations),
+        desired=situation.replicas,
     )
 
 
@@ -56,22 +56,14 @@ def with_conflict(status: Status, reason: str, message: str) -> Status:
         Condition("Conflict", status=True, reason=reason, message=message),
         Condition("Ready", status=False, reason=reason, message=message),
     ]
-    return Status(
-        phase=status.phase,
-        message=message,
-        conditions=(*kept, *said),
-        stable=status.stable,
-        release=status.release,
-        rejected=status.rejected,
-        last_command=status.last_command,
-    )
+    return replace(status, message=message, conditions=(*kept, *said))
 
 
 def _conditions(
     situation: Situation, phase: Phase, reason: str, message: str
 ) -> tuple[Condition, ...]:
     enough = sizing.may_swap(
-        situation.replicas, situation.deployment.max_unavailable, available(situation.stable)
+        situation.replicas, situation.deployment.max_unavailable, available(situation.base)
     )
     ready = phase is Phase.HEALTHY and enough
     why = reason if enough or phase is not Phase.HEALTHY else "PodsUnavailable"
@@ -105,12 +97,12 @@ def _with_deadline(situation: Situation, message: str) -> str:
 
 def _ungated(situation: Situation) -> Condition | None:
     """That somebody unpaused the Deployment a short while ago."""
-    at = times.parse(situation.observed.rollout.annotations.get(keys.UNGATED))
-    if at is None or not situation.now - _UNGATED_SHOWN < at <= situation.now + _UNGATED_SHOWN:
+    found = ungating.instants(situation.observed.rollout.annotations, situation.now)
+    if not found:
         return None
     name = situation.deployment.ref.name
     message = (
-        f"Deployment {name} was unpaused at {times.stamp(at)} and has been paused again; "
+        f"Deployment {name} was unpaused at {times.stamp(found[-1])} and has been paused again; "
         "leave spec.paused to Sluice: take it out of the manifest"
     )
     return Condition("Conflict", status=True, reason="Ungated", message=message)
@@ -123,7 +115,7 @@ def _stable(situation: Situation) -> Mapping[str, Any] | None:
     return {
         "hash": stable.pod_hash,
         "revision": stable.revision,
-        "replicas": situation.replicas,
+        "replicas": stable.replicas if situation.tried else situation.replicas,
         "available": stable.shown_available,
     }
 

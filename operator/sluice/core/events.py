@@ -119,13 +119,18 @@ def _no_data(situation: Situation, action: str) -> bool:
     return at is not None and situation.now >= at and analysis.no_data_action == action
 
 
+def _outgrown(situation: Situation) -> bool:
+    stable = situation.stable
+    return stable is not None and stable.replicas < situation.kept
+
+
 def _overdue(situation: Situation) -> bool:
     at = deadline(situation)
     return at is not None and situation.now >= at and _unavailable(situation)
 
 
 def _unavailable(situation: Situation) -> bool:
-    if situation.state in (State.RAISING, State.RETURNING):
+    if situation.state in (State.RAISING, State.RETURNING, State.RECLAIMING):
         return not _ready(situation)
     return available(situation.canary) < situation.wanted
 
@@ -188,10 +193,12 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.FAILED: _failed,
     Event.NO_DATA: lambda s: _no_data(s, "Rollback") and not s.data.full,
     Event.OVERDUE: _overdue,
+    Event.OUTGROWN: _outgrown,
     Event.RESIZED: lambda s: s.rising is not None and s.rising.replicas != s.wanted,
     Event.EMPTY: lambda s: s.replicas == 0,
     Event.LOST: _lost,
     Event.UNAVAILABLE: _unavailable,
+    Event.TO_BE_TRIED: lambda s: s.to_be_tried and _ready(s),
     Event.AVAILABLE: lambda s: not _unavailable(s),
     Event.FAILURE_HELD: lambda s: s.data.failure is not None and not _overridden(s),
     Event.NO_DATA_HELD: lambda s: _no_data(s, "Pause") and not _overridden(s),
@@ -203,6 +210,7 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.PASSED: lambda _: True,
     Event.READY: _ready,
     Event.GAP_UNREADY: lambda s: s.gap and not _ready(s) and old_side(s) is not None,
+    Event.GAP_TRIED: lambda s: s.gap and s.trial_swap,
     Event.GAP_READY: lambda s: s.gap,
     Event.NOT_READY: lambda s: not _ready(s),
     Event.UNCHANGED: _withdrawn,

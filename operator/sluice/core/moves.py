@@ -10,18 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from sluice.core import keys, story, times
+from sluice.core import handover, keys, story, times
 from sluice.core.belongings import (
     birth_labels,
-    deployments,
     free_pod_hash,
-    handed_over,
     labels,
     new_record,
-    newest_stable,
     ours,
 )
-from sluice.core.events import available, command, old_side
+from sluice.core.events import available, command
 from sluice.core.objects import ReplicaSet, Role
 from sluice.core.plan import (
     Action,
@@ -31,41 +28,12 @@ from sluice.core.plan import (
     PatchReplicaSet,
 )
 from sluice.core.release_data import ReleaseData
+from sluice.core.rising import CLEARED, patch_rising
 from sluice.core.situation import Situation
-from sluice.core.sizing import canary_size, shrunk_rejected
+from sluice.core.sizing import canary_size, shrunk
 from sluice.core.table import Event, Move
 
 Actions = tuple[Action, ...]
-
-# What a ReplicaSet carries only while it rises.
-_RISING_KEYS: Final = (
-    keys.STEP,
-    keys.STEP_WEIGHT,
-    keys.GROW_STARTED,
-    keys.STEP_STARTED,
-    keys.RAISE_STARTED,
-    keys.RELEASE_DATA,
-    keys.SWAP,
-)
-CLEARED: Final[Changes] = dict.fromkeys(_RISING_KEYS)
-
-
-def patch_rising(
-    situation: Situation,
-    annotations: Changes,
-    *,
-    replicas: int | None = None,
-    data: ReleaseData | None = None,
-) -> PatchReplicaSet:
-    """One patch of the rising side, with the release data where they changed."""
-    side = situation.rising
-    assert side is not None, "only a state with a rising side has such a move"
-    data = data or situation.data
-    changes = dict(annotations)
-    if situation.canary is not None and data != situation.stored_data:
-        changes.setdefault(keys.RELEASE_DATA, data.dump())
-    lowered = replicas is not None and replicas < side.replicas
-    return PatchReplicaSet(side.ref, replicas, annotations=changes, dangerous=lowered)
 
 
 def _nothing(situation: Situation) -> Actions:
@@ -119,8 +87,8 @@ def _first_step(situation: Situation, release: str, revision: int) -> dict[str, 
     }
 
 
-def _withdraw(situation: Situation) -> Actions:
-    why = story.why(situation, Event.REPLACED)
+def _withdraw(situation: Situation, event: Event) -> Actions:
+    why = story.why(situation, event)
     changes = {**CLEARED, keys.ROLE: Role.RETIRED, keys.REASON: why}
     return (patch_rising(situation, changes, replicas=taken_back(situation)),)
 
@@ -133,8 +101,8 @@ def taken_back(situation: Situation) -> int:
     rising = situation.rising
     if rising is None or not rising.status_available:
         return 0
-    slack = situation.deployment.max_unavailable
-    return shrunk_rejected(rising.replicas, situation.replicas, slack, available(situation.stable))
+    needed = situation.replicas - situation.deployment.max_unavailable
+    return shrunk(rising.replicas, needed, available(situation.stable))
 
 
 def _reject(situation: Situation, event: Event) -> Actions:
@@ -180,7 +148,8 @@ def _next_step(situation: Situation) -> Actions:
         keys.GROW_STARTED: times.stamp(situation.now),
         keys.STEP_STARTED: None,
     }
-    size = canary_size(situation.replicas, weight)
+    # What the Deployment owns is its controller's to size.
+    size = None if situation.tried else canary_size(situation.replicas, weight)
     return (patch_rising(situation, changes, replicas=size, data=data),)
 
 
@@ -257,76 +226,41 @@ def _revived(
     )
 
 
-def _announce(situation: Situation) -> Actions:
-    """The record first: from here on the template is one to come back to, should its ReplicaSet
-    be lost.
-    """
-    stable, rising = situation.stable, situation.rising
-    assert stable is not None, "a side rises beside a stable one"
-    assert rising is not None, "only a rising side is announced"
-    announcement = patch_rising(situation, {keys.SWAP: stable.ref.uid})
-    return (*newest_stable(situation, rising), announcement)
-
-
-def _unannounce(situation: Situation) -> Actions:
-    assert situation.heir is not None, "only an announced swap is taken back"
-    return (PatchReplicaSet(situation.heir.ref, annotations={keys.SWAP: None}),)
-
-
-def _part(situation: Situation) -> Actions:
+def _refill(situation: Situation) -> Actions:
     stable = situation.stable
-    assert stable is not None, "only a Deployment that owns its stable one parts with it"
-    changes: dict[str, str | None] = {keys.ROLE: Role.RETIRED}
-    record = situation.record_of(stable.template_hash)
-    if record is not None and record.rejected_at:
-        changes = {
-            keys.ROLE: Role.REJECTED,
-            keys.REJECTED_AT: record.rejected_at,
-            keys.REASON: record.reason,
-        }
-    return (handed_over(situation, stable, ours(situation), changes),)
-
-
-def _give(situation: Situation) -> Actions:
-    heir = situation.heir
-    assert heir is not None, "only an announced swap has a gap"
-    changes = {
-        **CLEARED,
-        keys.ROLE: Role.STABLE,
-        keys.STABLE_AT: times.stamp(situation.now),
-        keys.REASON: None,
-    }
-    return (handed_over(situation, heir, deployments(situation), changes),)
-
-
-def _take_back(situation: Situation) -> Actions:
-    old = old_side(situation)
-    assert old is not None, "GapUnready holds only while the old side lives"
-    changes: Changes = {keys.ROLE: Role.STABLE, keys.REASON: None, keys.REJECTED_AT: None}
-    return (
-        PatchReplicaSet(old.ref, owner=deployments(situation), annotations=changes, dangerous=True),
-    )
+    assert stable is not None, "Outgrown holds only with a stable version"
+    return (PatchReplicaSet(stable.ref, situation.kept),)
 
 
 MOVES: Final[Mapping[Move, Callable[[Situation], Actions]]] = {
     Move.NOTHING: _nothing,
     Move.START: _start,
-    Move.WITHDRAW: _withdraw,
     Move.RESIZE: _resize,
+    Move.REFILL: _refill,
     Move.START_CLOCK: _start_clock,
     Move.STOP_CLOCK: _stop_clock,
     Move.NEXT_STEP: _next_step,
     Move.RAISE: _raise,
     Move.GO_BACK: _go_back,
     Move.RETURN: _return,
-    Move.ANNOUNCE: _announce,
-    Move.UNANNOUNCE: _unannounce,
-    Move.PART: _part,
-    Move.GIVE: _give,
-    Move.TAKE_BACK: _take_back,
+    Move.ANNOUNCE: handover.announce,
+    Move.UNANNOUNCE: handover.unannounce,
+    Move.PART: handover.part,
+    Move.GIVE: handover.give,
+    Move.TAKE_BACK: handover.take_back,
+    Move.ACCEPT: handover.accept,
+}
+# These write down why, which depends on the event.
+ENDINGS: Final[Mapping[Move, Callable[[Situation, Event], Actions]]] = {
+    Move.WITHDRAW: _withdraw,
+    Move.REJECT: _reject,
+    Move.CONDEMN: handover.condemn,
+    Move.RECLAIM: handover.reclaim,
 }
 
 
 def actions(situation: Situation, move: Move, event: Event) -> Actions:
-    """The actions of a move; a rejection also writes why, which depends on the event."""
-    return _reject(situation, event) if move is Move.REJECT else MOVES[move](situation)
+    """The actions of a move."""
+    if move in ENDINGS:
+        return ENDINGS[move](situation, event)
+    return MOVES[move](situation)

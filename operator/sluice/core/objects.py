@@ -23,6 +23,8 @@ class Role(StrEnum):
     RETURNING = "returning"
     REJECTED = "rejected"
     RETIRED = "retired"
+    # A second ReplicaSet of a template that one of ours has: it goes, and is deleted.
+    SURPLUS = "surplus"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from sluice.core import keys, story
 from sluice.core.commands import CANARY_STATES, Accepted
 from sluice.core.events import command, first
-from sluice.core.moves import patch_rising
 from sluice.core.objects import Role
 from sluice.core.plan import (
     Action,
@@ -24,6 +23,7 @@ from sluice.core.plan import (
     Plan,
 )
 from sluice.core.release_data import ReleaseData, approve, override
+from sluice.core.rising import patch_rising
 from sluice.core.situation import Situation
 from sluice.core.table import Event
 

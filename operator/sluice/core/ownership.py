@@ -16,15 +16,16 @@ from sluice.core.belongings import (
     labels,
     ours,
 )
-from sluice.core.moves import CLEARED
 from sluice.core.objects import Deployment, Record, ReplicaSet, Role
 from sluice.core.plan import (
     Action,
     CreateReplicaSet,
+    Owner,
     PatchDeployment,
     PatchRecord,
     PatchReplicaSet,
 )
+from sluice.core.rising import CLEARED
 from sluice.core.situation import Situation
 
 
@@ -54,16 +55,19 @@ def gate_patch(deployment: Deployment, rollout: str) -> PatchDeployment | None:
 
 
 def violators(situation: Situation) -> tuple[ReplicaSet, ...]:
-    """What the Deployment owns beside its stable ReplicaSet."""
-    stable = situation.stable
-    return tuple(rs for rs in situation.owned if stable is None or rs.ref.uid != stable.ref.uid)
+    """What the Deployment owns beside the one that it shall own."""
+    base = situation.base
+    return tuple(rs for rs in situation.owned if base is None or rs.ref.uid != base.ref.uid)
 
 
 def take_over(situation: Situation) -> tuple[Action, ...]:
-    """Takes from the Deployment whatever it owns beside the stable one and has no pods."""
-    if situation.stable is None:
-        return ()
-    return tuple(_to_ours(situation, rs) for rs in violators(situation) if rs.idle)
+    """Takes from the Deployment whatever it owns beside the one and has no pods."""
+    idle = [rs for rs in violators(situation) if rs.idle]
+    if situation.base is None and situation.heir is None:
+        # Perhaps the stable one, without its marks; but not where it is known to be another.
+        record = stable_record(situation.observed.records)
+        idle = [rs for rs in idle if record and rs.template_hash != record.template_hash]
+    return tuple(_to_ours(situation, rs) for rs in idle)
 
 
 def restore_stable(situation: Situation) -> tuple[Action, ...]:
@@ -82,24 +86,7 @@ def restore_stable(situation: Situation) -> tuple[Action, ...]:
         return (handed_over(situation, living, deployments(situation), marks),)
     if record is None or situation.replicas == 0 or situation.owned:
         return ()
-    deployment, pod_hash = situation.deployment, free_pod_hash(situation, record.pod_hash)
-    return (
-        CreateReplicaSet(
-            name=f"{deployment.ref.name}-{pod_hash}",
-            owner=deployments(situation),
-            replicas=situation.replicas,
-            pod_hash=pod_hash,
-            template=record.template,
-            selector=deployment.selector,
-            min_ready_seconds=deployment.min_ready_seconds,
-            labels=birth_labels(situation, record.template, pod_hash),
-            annotations={
-                keys.ROLE: Role.STABLE,
-                keys.STABLE_AT: record.stable_at or times.stamp(situation.now),
-                keys.REVISION: str(situation.next_revision()),
-            },
-        ),
-    )
+    return (_made_again(situation, record, deployments(situation), situation.replicas),)
 
 
 def name_is_freed(situation: Situation) -> bool:
@@ -110,6 +97,44 @@ def name_is_freed(situation: Situation) -> bool:
     return record is not None and any(
         rs.orphaning and rs.template_hash == record.template_hash
         for rs in situation.observed.replica_sets
+    )
+
+
+def restore_beside(situation: Situation) -> tuple[Action, ...]:
+    """Makes the stable version again where it was deleted while another one is tried: there must
+    be something to go back to.
+    """
+    record = stable_record(situation.observed.records)
+    if situation.stable is not None or not situation.tried or record is None:
+        return ()
+    base = situation.base
+    if not situation.replicas or base is None or base.template_hash == record.template_hash:
+        return ()
+    found, size = situation.of_template(record.template_hash), situation.kept
+    if found is not None:
+        marks = {**CLEARED, keys.ROLE: Role.STABLE, keys.REASON: None}
+        return (PatchReplicaSet(found.ref, max(size, found.replicas), annotations=marks),)
+    return (_made_again(situation, record, ours(situation), size),)
+
+
+def _made_again(
+    situation: Situation, record: Record, owner: Owner, replicas: int
+) -> CreateReplicaSet:
+    deployment, pod_hash = situation.deployment, free_pod_hash(situation, record.pod_hash)
+    return CreateReplicaSet(
+        name=f"{deployment.ref.name}-{pod_hash}",
+        owner=owner,
+        replicas=replicas,
+        pod_hash=pod_hash,
+        template=record.template,
+        selector=deployment.selector,
+        min_ready_seconds=deployment.min_ready_seconds,
+        labels=birth_labels(situation, record.template, pod_hash),
+        annotations={
+            keys.ROLE: Role.STABLE,
+            keys.STABLE_AT: record.stable_at or times.stamp(situation.now),
+            keys.REVISION: str(situation.next_revision()),
+        },
     )
 
 
@@ -157,7 +182,7 @@ def strays(situation: Situation) -> tuple[Action, ...]:
     return records + tuple(
         PatchReplicaSet(rs.ref, owner=ours(situation))
         for rs in situation.ours
-        if rs.role not in (None, Role.STABLE)
+        if (rs.role not in (None, Role.STABLE) or (rs.role is Role.STABLE and situation.tried))
         and keys.SWAP not in rs.annotations
         and rs.owner_uid != situation.anchor_uid
     )
@@ -166,7 +191,8 @@ def strays(situation: Situation) -> tuple[Action, ...]:
 def _to_ours(situation: Situation, replica_set: ReplicaSet) -> PatchReplicaSet:
     changes: dict[str, str | None] = {}
     if replica_set.role in (None, Role.STABLE):
-        changes = {**CLEARED, keys.ROLE: Role.RETIRED}
+        twin = situation.of_template(replica_set.template_hash)
+        changes = {**CLEARED, keys.ROLE: Role.SURPLUS if twin else Role.RETIRED}
     return handed_over(situation, replica_set, ours(situation), changes)
 
 

@@ -175,6 +175,8 @@ class Status:
     release: Mapping[str, Any] | None = None
     rejected: tuple[Mapping[str, Any], ...] = ()
     last_command: Mapping[str, Any] | None = None
+    # N; None before the Deployment is adopted.
+    desired: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ nothing.
 
 from __future__ import annotations
 
-from sluice.core import keys, tidy, times
+from sluice.core import handover, keys, tidy, times
 from sluice.core.adoption import is_adopted
-from sluice.core.belongings import deployments
-from sluice.core.events import first
-from sluice.core.moves import CLEARED, taken_back
+from sluice.core.belongings import deployments, handed_over, ours
+from sluice.core.events import first, old_side
 from sluice.core.moves import actions as actions_of
+from sluice.core.moves import taken_back
 from sluice.core.objects import Observed, ReplicaSet, Role
 from sluice.core.ownership import restore_stable, stable_record
 from sluice.core.plan import (
@@ -25,12 +25,14 @@ from sluice.core.plan import (
     PatchReplicaSet,
     PatchRollout,
 )
+from sluice.core.rising import CLEARED
 from sluice.core.situation import Situation, State
 from sluice.core.table import Event, rule_of
 from sluice.core.templates import normalise, without_hash
 
 # What the API server gives a Deployment that names none.
 _DEFAULT_DEADLINE_SECONDS = 600
+_DELETED = "the Rollout was deleted"
 _MARKS: Changes = {
     **CLEARED,
     **dict.fromkeys(
@@ -52,7 +54,7 @@ def restore(situation: Situation) -> tuple[Action, ...]:
     """The next writes on the way back; empty while something has to be awaited."""
     if not is_adopted(situation.observed, situation.deployment):
         return _open_the_gate(situation) or _last_marks(situation)
-    lost = situation.stable is None and situation.heir is None
+    lost = situation.base is None and situation.heir is None
     if lost and (found := restore_stable(situation)):
         return found
     for step in (_end_release, _shrink, _put_template_back, _give_history_back):
@@ -70,9 +72,11 @@ def _last_marks(situation: Situation) -> tuple[Action, ...]:
     """The gate is open (or never was shut): from here on the Deployment is the user's alone."""
     owner, anchor = deployments(situation), situation.anchor_uid
     marked = tuple(
-        # History that still has pods was kept back until now: under a paused Deployment that owns
-        # two sides its controller would cut them.
-        _plain(rs, owner if rs.owner_uid == anchor and tidy.is_history(rs) else None)
+        # What still has pods was kept back until now: under a paused Deployment that owns two sides
+        # its controller would cut them. Now it rolls them as any of its own.
+        _plain(
+            rs, owner if rs.owner_uid == anchor and (rs.replicas or tidy.is_history(rs)) else None
+        )
         for rs in situation.living
         if rs.role is not None
     )
@@ -124,15 +128,29 @@ def _end_release(situation: Situation) -> tuple[Action, ...] | None:
     """A canary is taken back. A swap and a rollback under way are finished first: what they leave
     may be a version that does not serve. A rollback whose target does not come up is given up.
     """
-    event, rising = first(situation), situation.rising
-    returning = situation.state is State.RETURNING and situation.rolling_back
-    if situation.state is State.SWAPPING or (returning and event is not Event.OVERDUE):
-        return actions_of(situation, rule_of(situation.state, event).move, event)
+    event, rising, state = first(situation), situation.rising, situation.state
+    returning = state is State.RECLAIMING or (state is State.RETURNING and situation.rolling_back)
+    swapping = state is State.SWAPPING and not _only_tried(situation)
+    if swapping or (returning and event is not Event.OVERDUE):
+        return actions_of(situation, rule_of(state, event).move, event)
+    if situation.gap:
+        return handover.take_back(situation)
+    if state is State.RECLAIMING and situation.base is not None:
+        # The Deployment gets the stable one as it is, and in the end what serves beside it.
+        return (handed_over(situation, situation.base, ours(situation), {}),)
+    changes: Changes = {keys.ROLE: Role.RETIRED}
+    if state in (State.FILLING, State.TRYING):
+        return handover.give_up(situation, changes, _DELETED)
     if rising is None:
         return None
-    changes: Changes = {**CLEARED, keys.ROLE: Role.RETIRED, keys.REASON: "the Rollout was deleted"}
+    changes = {**CLEARED, **changes, keys.REASON: _DELETED}
     size = taken_back(situation)
     return (PatchReplicaSet(rising.ref, size, annotations=changes, dangerous=True),)
+
+
+def _only_tried(situation: Situation) -> bool:
+    """Whether the swap under way need not be finished: it can be taken back, and would be."""
+    return situation.trial_swap and (not situation.gap or old_side(situation) is not None)
 
 
 def _shrink(situation: Situation) -> tuple[Action, ...] | None:
@@ -154,12 +172,15 @@ def _put_template_back(situation: Situation) -> tuple[Action, ...] | None:
 
 def _give_history_back(situation: Situation) -> tuple[Action, ...] | None:
     """What ran once goes back to the Deployment. Rejected and unfinished versions go, and so does
-    whatever shares the stable template: the controller would roll to the older of the two.
+    whatever shares the stable template: the controller would roll to the older of the two. What
+    still serves waits until the gate is open.
     """
     same = situation.stable.template_hash if situation.stable else None
     owner = deployments(situation)
     actions: list[Action] = []
     for rs in situation.ours:
+        if rs.replicas:
+            continue
         if tidy.is_history(rs) and rs.template_hash != same:
             actions += [_plain(rs, owner)] if rs.idle else []
         elif rs.role is not None:

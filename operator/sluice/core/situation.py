@@ -29,6 +29,9 @@ class State(StrEnum):
     SETTLED = "Settled"  # one stable ReplicaSet, no other has or wants pods
     GROWING = "Growing"  # the canary has fewer available pods than its step wants
     STEPPING = "Stepping"  # the step's clock runs
+    FILLING = "Filling"  # a weight above 50: the canary is the Deployment's, its pods are awaited
+    TRYING = "Trying"  # a weight above 50: the step's clock runs
+    RECLAIMING = "Reclaiming"  # a tried version goes: the stable one grows to N again
     RAISING = "Raising"  # all steps passed: the canary grows to N
     RETURNING = "Returning"  # an earlier version grows to N
     SWAPPING = "Swapping"  # announced; the owners are being changed
@@ -61,14 +64,48 @@ class Situation:
         return tuple(rs for rs in self.living if rs.owner_uid != self.deployment.ref.uid)
 
     @cached_property
+    def base(self) -> ReplicaSet | None:
+        """What the Deployment owns by right and keeps at N: the stable ReplicaSet, or a version
+        that is tried with a weight above 50. None in the gap of a swap, and where it is lost.
+        """
+        roles = [Role.STABLE, Role.CANARY]
+        if any(rs.role is Role.STABLE for rs in self.ours):
+            # Tried and found wanting: it stays until the stable one has grown again.
+            roles += [Role.REJECTED, Role.RETIRED]
+        found = (rs for role in roles for rs in self.owned if rs.role is role)
+        return next(found, None)
+
+    @cached_property
     def stable(self) -> ReplicaSet | None:
-        """The stable ReplicaSet: owned and stable by role; None in the gap of a swap."""
-        return next((rs for rs in self.owned if rs.role is Role.STABLE), None)
+        """The stable version: what the Deployment owns, or beside a tried version one of ours."""
+        if self.base is not None and self.base.role is Role.STABLE:
+            return self.base
+        if self.base is None and self.heir is None:
+            return None
+        return next((rs for rs in self.ours if rs.role is Role.STABLE), None)
+
+    @property
+    def tried(self) -> bool:
+        """Whether the Deployment owns another version than the stable one."""
+        return self.base is not None and self.base.role is not Role.STABLE
+
+    @property
+    def to_be_tried(self) -> bool:
+        """Whether the present step cannot be had beside a whole stable side."""
+        return self.canary is not None and self.step.weight > sizing.MOST_BESIDE
+
+    @property
+    def trial_swap(self) -> bool:
+        """Whether the announced swap is one for a weight above 50, not the end of a release."""
+        heir = self.heir
+        return heir is not None and (
+            heir.role is Role.CANARY and keys.RAISE_STARTED not in heir.annotations
+        )
 
     @cached_property
     def gap(self) -> bool:
         """Whether the Deployment owns nothing because a swap is on."""
-        return self.heir is not None and self.stable is None
+        return self.heir is not None and self.base is None
 
     @cached_property
     def heir(self) -> ReplicaSet | None:
@@ -77,12 +114,18 @@ class Situation:
 
     @cached_property
     def canary(self) -> ReplicaSet | None:
-        """The canary, before its swap."""
+        """The canary, until it is the stable version."""
+        if self.tried and self.base is not None and self.base.role is Role.CANARY:
+            return self.base
         return next((rs for rs in self.ours if rs.role is Role.CANARY), None)
 
     @cached_property
     def returning(self) -> ReplicaSet | None:
-        """The target of a rollback or of a fast release, before its swap."""
+        """The target of a rollback or of a fast release, before its swap; the stable version while
+        it grows again in place of a tried one.
+        """
+        if self.tried and self.canary is None:
+            return self.stable
         return next((rs for rs in self.ours if rs.role is Role.RETURNING), None)
 
     @cached_property
@@ -93,7 +136,7 @@ class Situation:
     @cached_property
     def leavers(self) -> tuple[ReplicaSet, ...]:
         """Those of ours on their way down, or down but still with pods."""
-        gone = (Role.RETIRED, Role.REJECTED)
+        gone = (Role.RETIRED, Role.REJECTED, Role.SURPLUS)
         return tuple(rs for rs in self.ours if rs.role in gone and not rs.idle)
 
     @cached_property
@@ -109,15 +152,20 @@ class Situation:
         """Where the release is."""
         if self.heir is not None:
             return State.SWAPPING
-        if self.returning is not None:
-            return State.RETURNING
         if self.canary is not None:
-            if keys.RAISE_STARTED in self.canary.annotations:
-                return State.RAISING
-            started = self.stamp(self.canary, keys.STEP_STARTED)
-            growing = self.stamp(self.canary, keys.GROW_STARTED)
-            return State.STEPPING if started and not growing else State.GROWING
+            return self._state_of(self.canary)
+        if self.returning is not None:
+            return State.RECLAIMING if self.tried else State.RETURNING
         return State.SHRINKING if self.leavers and not self.overstayed else State.SETTLED
+
+    def _state_of(self, canary: ReplicaSet) -> State:
+        started = self.stamp(canary, keys.STEP_STARTED)
+        running = started and not self.stamp(canary, keys.GROW_STARTED)
+        if self.tried:
+            return State.TRYING if running else State.FILLING
+        if keys.RAISE_STARTED in canary.annotations:
+            return State.RAISING
+        return State.STEPPING if running else State.GROWING
 
     @cached_property
     def overstayed(self) -> bool:
@@ -211,6 +259,11 @@ class Situation:
         return sizing.canary_size(self.replicas, self.step.weight)
 
     @cached_property
+    def kept(self) -> int:
+        """Pods of the stable side that the present weight leaves beside a tried version."""
+        return sizing.kept_size(self.replicas, self.step.weight)
+
+    @cached_property
     def release(self) -> str:
         """The id of the release under way, or of the stable version."""
         side = self.rising or self.heir or self.stable
@@ -219,6 +272,8 @@ class Situation:
     @cached_property
     def rolling_back(self) -> bool:
         """Whether what leaves is a rejected version."""
+        if self.tried and self.base is not None:
+            return self.base.role is Role.REJECTED
         if self.returning is not None and self.stable is not None:
             return self.stable.template_hash in self.rejected
         return any(rs.role is Role.REJECTED for rs in self.leavers)
@@ -245,7 +300,8 @@ class Situation:
 
     def of_template(self, template_hash: str) -> ReplicaSet | None:
         """A ReplicaSet of ours with this template."""
-        return next((rs for rs in self.ours if rs.template_hash == template_hash), None)
+        known = (rs for rs in self.ours if rs.role is not Role.SURPLUS)
+        return next((rs for rs in known if rs.template_hash == template_hash), None)
 
     def next_revision(self) -> int:
         """The number after the highest in the Deployment's history."""

@@ -106,7 +106,8 @@ def _overdue(situation: Situation) -> str:
 def _unavailable(situation: Situation) -> str:
     until = _at(deadline(situation))
     limit = f"; rolled back at {until} otherwise" if until and situation.canary else ""
-    place = where(situation) if situation.state is State.GROWING else "growing to full size"
+    growing = situation.state in (State.GROWING, State.FILLING)
+    place = where(situation) if growing else "growing to full size"
     return f"{place}: {_pods(situation)}{_trouble(situation)}{limit}"
 
 
@@ -176,6 +177,10 @@ _SENTENCES: Final[Mapping[Event, Callable[[Situation], str]]] = {
     Event.FAILED: _failed,
     Event.NO_DATA: _no_data,
     Event.OVERDUE: _overdue,
+    Event.OUTGROWN: lambda s: (
+        f"{where(s)}: the stable side shall have {s.kept} pods for {s.replicas} replicas"
+    ),
+    Event.TO_BE_TRIED: lambda s: f"{where(s)}: {_pods(s)}: it takes the stable version's place",
     Event.RESIZED: lambda s: f"{where(s)}: {s.wanted} pods for {s.replicas} replicas",
     Event.EMPTY: lambda s: (
         "the Deployment is scaled to 0; goes on when it is scaled up"
@@ -202,6 +207,7 @@ _SENTENCES: Final[Mapping[Event, Callable[[Situation], str]]] = {
     Event.LAST_PASSED: lambda s: f"{where(s)} passed, the last one",
     Event.READY: lambda s: f"{_pods(s)}: the swap",
     Event.GAP_UNREADY: lambda s: f"{_pods(s)} in mid-swap: the old version stays",
+    Event.GAP_TRIED: lambda s: f"{_pods(s)}: in the stable version's place",
     Event.GAP_READY: lambda s: f"{_pods(s)}: it is the stable version now",
     Event.NOT_READY: lambda s: f"{_pods(s)}: too few for the swap",
     Event.UNCHANGED: _unchanged,

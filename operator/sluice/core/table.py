@@ -26,10 +26,12 @@ class Event(StrEnum):
     FAILED = "Failed"  # a metric is out of range, onFailure: Rollback
     NO_DATA = "NoData"  # Unknown for noData.after, action: Rollback
     OVERDUE = "Overdue"  # not available within progressDeadline
+    OUTGROWN = "Outgrown"  # the stable side has less than its share beside a tried version
     RESIZED = "Resized"  # the side that rises has another size than it shall have
     EMPTY = "Empty"  # the Deployment is scaled to 0
     LOST = "Lost"  # fewer available pods than the step wants, after it had them
     UNAVAILABLE = "Unavailable"  # not enough available pods yet
+    TO_BE_TRIED = "ToBeTried"  # a weight above 50, and enough available pods to be swapped
     AVAILABLE = "Available"  # as many available pods as wanted
     FAILURE_HELD = "FailureHeld"  # a metric is out of range, onFailure: Pause
     NO_DATA_HELD = "NoDataHeld"  # Unknown for noData.after, action: Pause
@@ -41,6 +43,7 @@ class Event(StrEnum):
     LAST_PASSED = "LastPassed"  # the last step is over
     READY = "Ready"  # enough available pods to be swapped
     GAP_UNREADY = "GapUnready"  # nothing is owned, and the new side has lost pods
+    GAP_TRIED = "GapTried"  # nothing is owned, and the new side is to be tried
     GAP_READY = "GapReady"  # nothing is owned, the new side is fit
     NOT_READY = "NotReady"  # announced, but the new side has lost pods
     UNCHANGED = "Unchanged"  # the Deployment's template is the stable one
@@ -57,7 +60,10 @@ class Move(StrEnum):
     START = "make the canary"
     WITHDRAW = "take the rising side to 0"
     REJECT = "reject the canary and take it to 0"
+    CONDEMN = "reject the tried version and raise the stable one"
+    RECLAIM = "give the tried version up and raise the stable one"
     RESIZE = "size the rising side"
+    REFILL = "give the stable side its share"
     START_CLOCK = "start the step's clock"
     STOP_CLOCK = "await the lost pods"
     NEXT_STEP = "grow to the next step"
@@ -69,6 +75,7 @@ class Move(StrEnum):
     PART = "take the old side from the Deployment"
     GIVE = "give the new side to the Deployment"
     TAKE_BACK = "give the old side back to the Deployment"
+    ACCEPT = "make the tried version the stable one"
 
 
 class Phase(StrEnum):
@@ -108,6 +115,13 @@ _CANARY_ENDS: Final = {
     Event.NO_DATA: _REJECT,
 }
 
+# A tried one stands in the stable one's place: first that one grows back.
+_CONDEMN: Final = Rule(State.RECLAIMING, Move.CONDEMN, Phase.ROLLING_BACK)
+_RECLAIM: Final = Rule(State.RECLAIMING, Move.RECLAIM, Phase.ROLLING_BACK)
+_TRIED_ENDS: Final = {
+    event: {_WITHDRAW: _RECLAIM, _REJECT: _CONDEMN}[rule] for event, rule in _CANARY_ENDS.items()
+}
+
 
 def _stay(state: State, phase: Phase) -> Rule:
     return Rule(state, Move.NOTHING, phase)
@@ -129,6 +143,7 @@ TABLE: Final[Mapping[State, Mapping[Event, Rule]]] = {
         Event.EMPTY: _stay(State.GROWING, Phase.PAUSED),
         Event.OVERDUE: _REJECT,
         Event.FAILURE_HELD: _stay(State.GROWING, Phase.PAUSED),
+        Event.TO_BE_TRIED: Rule(State.SWAPPING, Move.ANNOUNCE, Phase.PROGRESSING),
         Event.UNAVAILABLE: _stay(State.GROWING, Phase.PROGRESSING),
         Event.AVAILABLE: Rule(State.STEPPING, Move.START_CLOCK, Phase.PROGRESSING),
     },
@@ -140,11 +155,41 @@ TABLE: Final[Mapping[State, Mapping[Event, Rule]]] = {
         Event.FAILURE_HELD: _stay(State.STEPPING, Phase.PAUSED),
         Event.NO_DATA_HELD: _stay(State.STEPPING, Phase.PAUSED),
         Event.HALTED: _stay(State.STEPPING, Phase.PAUSED),
+        Event.TO_BE_TRIED: Rule(State.SWAPPING, Move.ANNOUNCE, Phase.PROGRESSING),
         Event.RUNNING: _stay(State.STEPPING, Phase.PROGRESSING),
         Event.UNKNOWN: _stay(State.STEPPING, Phase.PROGRESSING),
         Event.APPROVAL: _stay(State.STEPPING, Phase.PAUSED),
         Event.LAST_PASSED: Rule(State.RAISING, Move.RAISE, Phase.PROMOTING),
         Event.PASSED: Rule(State.GROWING, Move.NEXT_STEP, Phase.PROGRESSING),
+    },
+    State.FILLING: {
+        **_TRIED_ENDS,
+        Event.OUTGROWN: Rule(State.FILLING, Move.REFILL, Phase.PROGRESSING),
+        Event.EMPTY: _stay(State.FILLING, Phase.PAUSED),
+        Event.OVERDUE: _CONDEMN,
+        Event.FAILURE_HELD: _stay(State.FILLING, Phase.PAUSED),
+        Event.UNAVAILABLE: _stay(State.FILLING, Phase.PROGRESSING),
+        Event.AVAILABLE: Rule(State.TRYING, Move.START_CLOCK, Phase.PROGRESSING),
+    },
+    State.TRYING: {
+        **_TRIED_ENDS,
+        Event.OUTGROWN: Rule(State.TRYING, Move.REFILL, Phase.PROGRESSING),
+        Event.EMPTY: _stay(State.TRYING, Phase.PAUSED),
+        Event.LOST: Rule(State.FILLING, Move.STOP_CLOCK, Phase.PROGRESSING),
+        Event.FAILURE_HELD: _stay(State.TRYING, Phase.PAUSED),
+        Event.NO_DATA_HELD: _stay(State.TRYING, Phase.PAUSED),
+        Event.HALTED: _stay(State.TRYING, Phase.PAUSED),
+        Event.RUNNING: _stay(State.TRYING, Phase.PROGRESSING),
+        Event.UNKNOWN: _stay(State.TRYING, Phase.PROGRESSING),
+        Event.APPROVAL: _stay(State.TRYING, Phase.PAUSED),
+        Event.LAST_PASSED: Rule(State.SHRINKING, Move.ACCEPT, Phase.PROMOTING),
+        Event.PASSED: Rule(State.FILLING, Move.NEXT_STEP, Phase.PROGRESSING),
+    },
+    State.RECLAIMING: {
+        Event.RESIZED: Rule(State.RECLAIMING, Move.RESIZE, Phase.ROLLING_BACK),
+        Event.READY: Rule(State.SWAPPING, Move.ANNOUNCE, Phase.ROLLING_BACK),
+        Event.OVERDUE: _stay(State.RECLAIMING, Phase.STALLED),
+        Event.UNAVAILABLE: _stay(State.RECLAIMING, Phase.ROLLING_BACK),
     },
     State.RAISING: {
         **_CANARY_ENDS,
@@ -170,6 +215,7 @@ TABLE: Final[Mapping[State, Mapping[Event, Rule]]] = {
     },
     State.SWAPPING: {
         Event.GAP_UNREADY: Rule(State.SWAPPING, Move.TAKE_BACK, Phase.PROMOTING),
+        Event.GAP_TRIED: Rule(State.FILLING, Move.GIVE, Phase.PROGRESSING),
         Event.GAP_READY: Rule(State.SHRINKING, Move.GIVE, Phase.PROMOTING),
         Event.NOT_READY: Rule(State.RAISING, Move.UNANNOUNCE, Phase.PROMOTING),
         Event.READY: Rule(State.SWAPPING, Move.PART, Phase.PROMOTING),

@@ -16,31 +16,40 @@ from sluice.core.plan import (
     PatchRecord,
     PatchReplicaSet,
 )
-from sluice.core.situation import Situation
+from sluice.core.situation import Situation, State
 
 # Rejected ReplicaSets that are kept, whatever the Deployment's limit (design, section 3).
 _REJECTED_KEPT = 5
 
 
 def shrink(situation: Situation) -> tuple[Action, ...]:
-    """Lowers each old side as far as N allows: by N and availability as they are in this pass."""
-    stable = situation.stable
-    if stable is None and (situation.gap or situation.replicas):
+    """Lowers each old side as far as N allows, by N and availability as they are in this pass; the
+    stable one beside a version that is tried to its share.
+    """
+    base, n = situation.base, situation.replicas
+    if base is None and (situation.gap or n):
         return ()
-    patches = []
-    for old in situation.leavers:
-        size = _shrunk(situation, old, available(stable))
-        if size < old.replicas:
-            patches.append(PatchReplicaSet(old.ref, size, dangerous=True))
-    return tuple(patches)
+    have = available(base)
+    sizes = [
+        (old, sizing.shrunk(old.replicas, _needed(situation, old), have))
+        for old in situation.leavers
+    ]
+    stable = situation.stable
+    if stable is not None and situation.state in (State.FILLING, State.TRYING):
+        sizes.append((stable, sizing.shrunk(stable.replicas, n, have, situation.kept)))
+    return tuple(
+        PatchReplicaSet(old.ref, size, dangerous=True) for old, size in sizes if size < old.replicas
+    )
 
 
-def _shrunk(situation: Situation, old: ReplicaSet, new_available: int) -> int:
+def _needed(situation: Situation, old: ReplicaSet) -> int:
+    """How many pods must serve before those of an old side go: N. A rejected version does not stay
+    for the last ones when they do not come: what the user lets be missing is missing then.
+    """
     n = situation.replicas
-    if old.role is Role.REJECTED:
-        slack = situation.deployment.max_unavailable
-        return sizing.shrunk_rejected(old.replicas, n, slack, new_available)
-    return sizing.shrunk_retired(old.replicas, n, new_available)
+    if old.role is Role.REJECTED and situation.overstayed:
+        return n - situation.deployment.max_unavailable
+    return n
 
 
 def record_facts(situation: Situation) -> tuple[Action, ...]:
@@ -93,7 +102,8 @@ def clean_up(situation: Situation) -> tuple[Action, ...]:
         *(
             rs
             for rs in idle
-            if _is_cancelled(rs) and rs.template_hash != present and rs is not newest
+            if rs.role is Role.SURPLUS
+            or (_is_cancelled(rs) and rs.template_hash != present and rs is not newest)
         ),
         *_beyond(
             [rs for rs in idle if rs.role is Role.REJECTED and rs.template_hash != present],

@@ -22,7 +22,9 @@ from sluice.core.troubles import crash_suspected
 
 _PODS_WHILE_GROWING_SECONDS: Final = 2.0
 _PODS_AT_MOST_SECONDS: Final = 10.0
-_MEASURED: Final = frozenset({State.GROWING, State.STEPPING, State.RAISING})
+_GROWTHS: Final = frozenset({State.GROWING, State.FILLING})
+_STEPS: Final = frozenset({State.STEPPING, State.TRYING})
+_MEASURED: Final = _GROWTHS | _STEPS | {State.RAISING}
 
 
 def pods_to_see(situation: Situation) -> tuple[tuple[str, ...], float]:
@@ -71,7 +73,7 @@ def wake_at(situation: Situation, pods_every_seconds: float) -> datetime | None:
         instants.append(no_data_at(situation))
         if since := _measured_since(situation):
             instants += [since, _next_tick(situation)]
-    if situation.state is State.STEPPING:
+    if situation.state in _STEPS:
         instants += [step_ends(situation), first_reading_at(situation), stale_at(situation)]
     future = [instant for instant in instants if instant and instant > situation.now]
     return min(future, default=None)
@@ -87,7 +89,7 @@ def _measured_since(situation: Situation) -> datetime | None:
         return None
     if not situation.replicas or not canary.status_available:
         return None
-    if situation.state is State.GROWING:
+    if situation.state in _GROWTHS:
         return situation.now if analysis.initial_delay_seconds == 0 else None
     return first_reading_at(situation)
 

@@ -219,7 +219,7 @@ def check_rules(policy: Policy) -> None:
     weights = [step.weight for step in policy.steps]
     assert weights
     assert weights == sorted(set(weights))
-    assert all(1 <= weight <= 50 for weight in weights)
+    assert all(1 <= weight <= 99 for weight in weights)
     assert 1 <= policy.analysis.interval_seconds <= 600
     assert policy.progress_deadline_seconds > 0
     assert policy.analysis.no_data_after_seconds > 0

@@ -27,6 +27,7 @@ FULL = Status(
         Condition("Reconciling", status=True, reason="Releasing", message="step 2 of 3"),
     ),
     stable={"hash": "5c9f", "revision": 3, "replicas": 8, "available": 8},
+    desired=8,
     release={
         "id": "4-abcde-1",
         "hash": "abcdefgh",

@@ -152,20 +152,6 @@ def test_what_is_being_deleted_is_no_violation() -> None:
     assert violators(situation(world)) == ()
 
 
-def test_a_violation_with_pods_is_told_and_nothing_is_changed() -> None:
-    world = adopted()
-    another(world, replicas=1, status_replicas=1)
-    before = len(world.actions)
-    plan = world.one_pass()
-    assert world.actions[before:] == []
-    assert plan.status is not None
-    assert plan.status.phase == "Stalled"
-    conditions = {condition.type: condition.status for condition in plan.status.conditions}
-    assert conditions["Conflict"]
-    assert not conditions["Ready"]
-    assert "web-bbbb" in plan.status.message
-
-
 # --- a stable ReplicaSet that is lost
 
 

@@ -238,6 +238,27 @@ def test_a_canary_at_full_size_stays_as_long_as_the_stable_side_has_no_pods(
     assert world.of("web:1").status_available == 4
 
 
+def test_pods_of_a_canary_that_are_needed_stay_until_the_gate_is_open() -> None:
+    """The stable side has lost its pods, the canary serves: its pods go as the user's own
+    maxUnavailable has it, by the Deployment's own controller.
+    """
+    world = World(policy=Policy("web", steps=(Step(50, 600.0),)))
+    world.settle()
+    world.set_image("web:2")
+    world.run(2)
+    world.at_most["web:1"] = 1
+    world.run(1)
+    serving = world.serving()
+    world.least_serving = serving
+    world.delete_rollout()
+    world.run(700)
+    assert world.rollout is None
+    assert not world.d.paused
+    assert world.least_serving >= world.d.replicas - world.d.max_unavailable
+    assert {rs.owner_uid for rs in world.replica_sets.values()} == {world.d.ref.uid}
+    assert not [rs for rs in world.replica_sets.values() if keys.ROLE in rs.annotations]
+
+
 def test_a_growth_to_full_size_is_overdue_though_the_spec_is_paused() -> None:
     world = at_full_size()
     world.at_most["web:2"] = 2

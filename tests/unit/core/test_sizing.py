@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sluice.core.sizing import (
     actual_weight,
     canary_size,
+    kept_size,
     may_swap,
-    shrunk_rejected,
-    shrunk_retired,
+    shrunk,
 )
 
 counts = st.integers(0, 5000)
@@ -94,44 +94,66 @@ def test_nothing_has_to_be_available_for_a_swap_at_0_replicas() -> None:
     assert may_swap(0, 0, 0)
 
 
-@given(counts, counts, counts)
-def test_a_good_old_side_never_leaves_fewer_than_n(current: int, n: int, new: int) -> None:
-    left = shrunk_retired(current, n, new)
+@given(counts, counts, counts, counts)
+def test_an_old_side_never_leaves_fewer_than_n(current: int, n: int, new: int, target: int) -> None:
+    left = shrunk(current, n, new, target)
     assert 0 <= left <= current
     assert left == current or left + new >= n
 
 
 @given(counts, counts, counts, counts)
-def test_a_bad_old_side_never_leaves_fewer_than_max_unavailable_allows(
-    current: int, n: int, slack: int, good: int
-) -> None:
-    left = shrunk_rejected(current, n, slack, good)
-    assert 0 <= left <= current
-    assert left == current or left + good >= n - slack
-
-
-@given(counts, counts, counts, counts)
 def test_more_available_new_pods_never_keep_more_old_ones(
-    current: int, n: int, slack: int, new: int
+    current: int, n: int, new: int, target: int
 ) -> None:
-    assert shrunk_retired(current, n, new + 1) <= shrunk_retired(current, n, new)
-    assert shrunk_rejected(current, n, slack, new + 1) <= shrunk_rejected(current, n, slack, new)
-
-
-@given(counts, counts, counts, counts)
-def test_a_bad_side_never_goes_slower_than_a_good_one(
-    current: int, n: int, slack: int, new: int
-) -> None:
-    assert shrunk_rejected(current, n, slack, new) <= shrunk_retired(current, n, new)
-
-
-@given(counts, counts)
-def test_an_old_side_is_gone_when_all_new_pods_are_available(current: int, n: int) -> None:
-    assert shrunk_retired(current, n, n) == 0
-    assert shrunk_rejected(current, n, 0, n) == 0
+    assert shrunk(current, n, new + 1, target) <= shrunk(current, n, new, target)
 
 
 @given(counts, counts, counts)
-def test_shrinking_twice_is_shrinking_once(current: int, n: int, new: int) -> None:
-    once = shrunk_retired(current, n, new)
-    assert shrunk_retired(once, n, new) == once
+def test_an_old_side_has_its_target_when_all_new_pods_are_available(
+    current: int, n: int, target: int
+) -> None:
+    assert shrunk(current, n, n, target) == min(current, target)
+
+
+@given(counts, counts, counts, counts)
+def test_shrinking_twice_is_shrinking_once(current: int, n: int, new: int, target: int) -> None:
+    once = shrunk(current, n, new, target)
+    assert shrunk(once, n, new, target) == once
+
+
+# --- weights above 50
+
+heavy = st.integers(51, 99)
+
+
+@pytest.mark.parametrize(
+    ("n", "weight", "pods"),
+    [(8, 75, 3), (8, 80, 2), (8, 99, 1), (4, 80, 1), (1, 60, 1), (100, 99, 1), (12, 60, 8)],
+)
+def test_so_many_pods_of_the_stable_side_are_kept(n: int, weight: int, pods: int) -> None:
+    assert kept_size(n, weight) == pods
+    assert canary_size(n, weight) == n
+
+
+@given(replicas, heavy)
+def test_the_kept_side_follows_the_formula_of_the_design(n: int, weight: int) -> None:
+    exact = floor(Fraction(n * (100 - weight), weight) + Fraction(1, 2))
+    assert kept_size(n, weight) == max(1, exact)
+    assert kept_size(n, weight) <= n
+
+
+@given(replicas, heavy)
+def test_the_kept_side_gives_the_wanted_weight_but_for_whole_pods(n: int, weight: int) -> None:
+    size = kept_size(n, weight)
+    one_pod = 100 / (n + size)
+    assert abs(actual_weight(n, size) - weight) <= one_pod + 0.5
+
+
+@given(replicas, st.integers(1, 98))
+def test_a_greater_weight_keeps_no_more_of_the_stable_side(n: int, weight: int) -> None:
+    assert kept_size(n, weight + 1) <= kept_size(n, weight)
+
+
+@given(st.integers(1, 99))
+def test_a_deployment_scaled_to_0_keeps_nothing(weight: int) -> None:
+    assert kept_size(0, weight) == 0

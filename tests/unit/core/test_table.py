@@ -27,10 +27,12 @@ from sluice.core.times import stamp
 
 E = Event
 _REST: Final = {E.UNCHANGED, E.TEMPLATE_REJECTED, E.KNOWN_TEMPLATE, E.NEW_TEMPLATE}
-_SWAP: Final = {E.GAP_READY, E.GAP_UNREADY, E.NOT_READY}
+_SWAP: Final = {E.GAP_READY, E.GAP_UNREADY, E.GAP_TRIED, E.NOT_READY}
 _JUDGED: Final = {E.CRASHED, E.FAILED, E.NO_DATA, E.FAILURE_HELD, E.NO_DATA_HELD, E.UNKNOWN}
 _STEPS: Final = {E.RUNNING, E.APPROVAL, E.PASSED, E.LAST_PASSED, E.LOST}
-_GROWTH: Final = {E.RESIZED, E.OVERDUE, E.UNAVAILABLE, E.AVAILABLE, E.READY}
+_GROWTH: Final = {
+    E.RESIZED, E.OUTGROWN, E.OVERDUE, E.UNAVAILABLE, E.AVAILABLE, E.TO_BE_TRIED, E.READY
+}  # fmt: skip
 _ENDS: Final = {E.ABORTED, E.WITHDRAWN, E.REPLACED}
 
 # What a state has no rule for, on purpose: it cannot be, or it is for another state to act on.
@@ -39,15 +41,28 @@ NOT_FOR: Final[Mapping[State, set[Event]]] = {
     State.SETTLED: _SWAP | _JUDGED | _STEPS | _GROWTH | _ENDS | {E.OTHERWISE},
     # spec.paused stops no growth that has begun; what is Unknown is judged once the step runs.
     State.GROWING: _REST | _SWAP | _STEPS
-    | {E.READY, E.HALTED, E.NO_DATA_HELD, E.UNKNOWN, E.OTHERWISE},
+    | {E.READY, E.OUTGROWN, E.HALTED, E.NO_DATA_HELD, E.UNKNOWN, E.OTHERWISE},
     # All pods are there, else the state is Growing again.
-    State.STEPPING: _REST | _SWAP | {E.OVERDUE, E.UNAVAILABLE, E.AVAILABLE, E.READY, E.OTHERWISE},
+    State.STEPPING: _REST | _SWAP
+    | {E.OVERDUE, E.UNAVAILABLE, E.AVAILABLE, E.READY, E.OUTGROWN, E.OTHERWISE},
+    # As Growing and Stepping; but the canary has the Deployment's size, and its place already.
+    State.FILLING: _REST | _SWAP | _STEPS
+    | {E.READY, E.RESIZED, E.TO_BE_TRIED, E.HALTED, E.NO_DATA_HELD, E.UNKNOWN, E.OTHERWISE},
+    State.TRYING: _REST | _SWAP | {
+        E.OVERDUE, E.UNAVAILABLE, E.AVAILABLE, E.READY, E.RESIZED, E.TO_BE_TRIED, E.OTHERWISE
+    },
+    # There is one way: nothing stops it, and what comes next waits for its end.
+    State.RECLAIMING: _REST | _SWAP | _STEPS | _JUDGED | _ENDS | {
+        E.CALLED_BACK, E.AVAILABLE, E.TO_BE_TRIED, E.OUTGROWN, E.HALTED, E.EMPTY, E.OTHERWISE
+    },
     # The last step is over.
-    State.RAISING: _REST | _SWAP | _STEPS | {E.AVAILABLE, E.OTHERWISE},
+    State.RAISING: _REST | _SWAP | _STEPS
+    | {E.AVAILABLE, E.TO_BE_TRIED, E.OUTGROWN, E.OTHERWISE},
     # No analysis, only pods that crash; a rollback under way is not paused, but may be called
     # back to yet another version.
-    State.RETURNING: _REST | _SWAP | _STEPS | (_JUDGED - {E.CRASHED})
-    | {E.WITHDRAWN, E.AVAILABLE, E.HALTED, E.EMPTY, E.OTHERWISE},
+    State.RETURNING: _REST | _SWAP | _STEPS | (_JUDGED - {E.CRASHED}) | {
+        E.WITHDRAWN, E.AVAILABLE, E.TO_BE_TRIED, E.OUTGROWN, E.HALTED, E.EMPTY, E.OTHERWISE
+    },
     # Announced: it is finished or taken back, whatever else there is.
     State.SWAPPING: _REST | _STEPS | _JUDGED | _ENDS | (_GROWTH - {E.READY})
     | {E.CALLED_BACK, E.HALTED, E.EMPTY, E.OTHERWISE},
@@ -73,7 +88,8 @@ def test_every_event_has_a_predicate_and_a_sentence_and_is_used() -> None:
 
 
 def test_every_move_has_an_implementation_and_is_used() -> None:
-    assert set(moves.MOVES) | {Move.REJECT} == set(Move)
+    assert set(moves.MOVES) | set(moves.ENDINGS) == set(Move)
+    assert not set(moves.MOVES) & set(moves.ENDINGS)
     assert {rule.move for row in TABLE.values() for rule in row.values()} == set(Move)
 
 
@@ -89,7 +105,9 @@ def test_staying_is_doing_nothing_and_nothing_is_staying(state: State) -> None:
             assert rule.next is state, event
 
 
-@pytest.mark.parametrize("state", [State.GROWING, State.STEPPING, State.RAISING])
+@pytest.mark.parametrize(
+    "state", [State.GROWING, State.STEPPING, State.RAISING, State.FILLING, State.TRYING]
+)
 def test_what_is_certain_comes_before_what_waits(state: State) -> None:
     row = list(TABLE[state])
     certain = {E.CALLED_BACK, E.ABORTED, E.CRASHED, E.FAILED, E.NO_DATA, E.WITHDRAWN, E.REPLACED}
@@ -109,11 +127,14 @@ def test_a_state_is_left_only_for_one_that_can_follow() -> None:
     }
     assert follows == {
         State.SETTLED: {State.GROWING, State.RETURNING},
-        State.GROWING: {State.STEPPING, State.SHRINKING},
-        State.STEPPING: {State.GROWING, State.RAISING, State.SHRINKING},
+        State.GROWING: {State.STEPPING, State.SWAPPING, State.SHRINKING},
+        State.STEPPING: {State.GROWING, State.RAISING, State.SWAPPING, State.SHRINKING},
+        State.FILLING: {State.TRYING, State.RECLAIMING},
+        State.TRYING: {State.FILLING, State.SHRINKING, State.RECLAIMING},
+        State.RECLAIMING: {State.SWAPPING},
         State.RAISING: {State.SWAPPING, State.SHRINKING},
         State.RETURNING: {State.SWAPPING, State.SHRINKING},
-        State.SWAPPING: {State.RAISING, State.SHRINKING},
+        State.SWAPPING: {State.RAISING, State.FILLING, State.SHRINKING},
         State.SHRINKING: {State.RETURNING},
     }
 
@@ -141,7 +162,12 @@ policies = st.builds(
     st.just("web"),
     paused=mostly(False, True),
     steps=st.sampled_from(
-        [(Step(10),), (Step(10, 10.0), Step(50, 10.0)), (Step(50, 30.0, approval_required=True),)]
+        [
+            (Step(10),),
+            (Step(10, 10.0), Step(50, 10.0)),
+            (Step(50, 30.0, approval_required=True),),
+            (Step(10, 10.0), Step(60, 10.0), Step(99, 10.0)),
+        ]
     ),
     progress_deadline_seconds=st.sampled_from([1.0, 600.0]),
     analysis=st.builds(

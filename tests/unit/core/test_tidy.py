@@ -305,9 +305,18 @@ def test_a_good_old_side_makes_room_for_what_is_available(available: int, left: 
     )
 
 
-@pytest.mark.parametrize(("slack", "left"), [(0, 3), (1, 2), (2, 1), (3, 0)])
-def test_a_bad_old_side_goes_as_fast_as_max_unavailable_allows(slack: int, left: int) -> None:
+@pytest.mark.parametrize("slack", [0, 1, 2, 3])
+def test_a_bad_old_side_leaves_n_serving(slack: int) -> None:
     (patch,) = shrink(situation(leaving(1, Role.REJECTED, max_unavailable=slack)))
+    assert isinstance(patch, PatchReplicaSet)
+    assert (patch.replicas, patch.dangerous) == (3, True)
+
+
+@pytest.mark.parametrize(("slack", "left"), [(0, 3), (1, 2), (2, 1), (3, 0)])
+def test_a_bad_old_side_does_not_stay_for_pods_that_never_come(slack: int, left: int) -> None:
+    world = leaving(1, Role.REJECTED, max_unavailable=slack)
+    world.now += timedelta(seconds=world.policy.progress_deadline_seconds + 1)
+    (patch,) = shrink(situation(world))
     assert isinstance(patch, PatchReplicaSet)
     assert (patch.replicas, patch.dangerous) == (left, True)
 
