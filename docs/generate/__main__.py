@@ -19,6 +19,7 @@ COMMAND: Final = "uv run python -m docs.generate"
 # What a page may hold between `generated: <name>` and `end: <name>`.
 PARTS: Final[Mapping[str, Callable[[], str]]] = {
     "state-diagram": states.diagram,
+    "shared-events": states.shared,
     "state-tables": states.tables,
     "spec-fields": reference.spec_fields,
     "spec-rules": reference.spec_rules,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from docs.generate.blocks import code, table
 from docs.generate.comments import meanings
 
@@ -9,7 +11,12 @@ from sluice.core.situation import State
 from sluice.core.table import TABLE, Event, Move
 
 # Longer labels are broken, or they lie across each other.
-_LABEL_WIDTH = 26
+_LABEL_WIDTH: Final = 26
+# What so many events, and more, have in common is said once, below the diagram.
+_MANY: Final = 5
+_SHARED: Final = "an end"
+
+Arrows = dict[tuple[State, State], list[str]]
 
 
 def diagram() -> str:
@@ -17,17 +24,20 @@ def diagram() -> str:
 
     Where an event leaves the state as it is, only the table says so.
     """
-    arrows: dict[tuple[State, State], list[str]] = {}
-    for state, row in TABLE.items():
-        for event, rule in row.items():
-            if rule.next is not state:
-                arrows.setdefault((state, rule.next), []).append(event.value)
+    arrows = _arrows()
+    shared = _shared(arrows)
     lines = [f"[*] --> {next(iter(TABLE)).value}"]
-    lines += [
-        f"{start.value} --> {end.value}: {_label(events)}"
-        for (start, end), events in arrows.items()
-    ]
+    for (start, end), events in arrows.items():
+        has_all = shared and set(shared) <= set(events)
+        said = [_SHARED, *(e for e in events if e not in shared)] if has_all else events
+        lines.append(f"{start.value} --> {end.value}: {_label(said)}")
     return "\n".join(f"    {line}" for line in lines)
+
+
+def shared() -> str:
+    """The events that the diagram calls by one name; empty where it needs none."""
+    events = _shared(_arrows())
+    return f"\n*{_SHARED}* is any of {', '.join(map(code, events))}.\n\n" if events else ""
 
 
 def tables() -> str:
@@ -48,6 +58,24 @@ def tables() -> str:
         head = ("Event", "Holds when", "What is done", "Next state", "Phase shown")
         text += f"\n#### {state.value}: {states[state.name]}\n{table(head, rows)}"
     return f"{text}\n"
+
+
+def _arrows() -> Arrows:
+    arrows: Arrows = {}
+    for state, row in TABLE.items():
+        for event, rule in row.items():
+            if rule.next is not state:
+                arrows.setdefault((state, rule.next), []).append(event.value)
+    return arrows
+
+
+def _shared(arrows: Arrows) -> list[str]:
+    """What all the arrows with many events have in common, in the order of the first of them."""
+    many = [events for events in arrows.values() if len(events) >= _MANY]
+    if len(many) < 2:
+        return []
+    common = set.intersection(*map(set, many))
+    return [event for event in many[0] if event in common] if len(common) >= _MANY else []
 
 
 def _label(events: list[str]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from sluice import reconcile
 from sluice.adapters import health
 from sluice.api import rules, status
-from sluice.core import display, events, sizing
+from sluice.core import events, sizing, ungating
 from sluice.runtime.lease import Timing
 from sluice.runtime.queue import WorkQueue
 
@@ -18,6 +18,7 @@ from .pages import page
 WHY, HOW, OPERATIONS, REFERENCE = (
     f"docs/{name}.md" for name in ("why", "how-it-works", "operations", "reference")
 )
+UNGATED_MINUTES = ungating.WINDOW.total_seconds() / 60
 WORKERS = inspect.signature(WorkQueue).parameters["workers"].default
 
 
@@ -32,7 +33,9 @@ WORKERS = inspect.signature(WorkQueue).parameters["workers"].default
         (OPERATIONS, f"term ends after {Timing().renew_seconds:g} s"),
         (OPERATIONS, f"lost for at most {health.LOST_LIMIT_SECONDS / 60:g} minutes"),
         (OPERATIONS, f"of at most {WORKERS}"),
-        (OPERATIONS, f"Conflict for {display._UNGATED_SHOWN.total_seconds() / 60:g} minutes"),
+        (OPERATIONS, f"with Conflict for {UNGATED_MINUTES:g} minutes"),
+        (OPERATIONS, f"after {ungating.LIMIT} times within {UNGATED_MINUTES:g} minutes"),
+        (HOW, f"beside 8 new pods {sizing.kept_size(8, 80)} old ones for 80 %"),
         (OPERATIONS, f"every {reconcile._AFTER_REFUSAL_SECONDS:g} s"),
         (OPERATIONS, "the last ten decisions"),
         (REFERENCE, f"so do {events.QUERY_SECONDS:g} s and the analysis' interval"),

@@ -19,6 +19,7 @@ from sluice.cli.exit_codes import Exit
 from sluice.core import display, keys
 from sluice.core.announcements import ANNOUNCEMENTS
 from sluice.core.commands import VERBS
+from sluice.core.objects import Role
 from sluice.core.readings import Reason
 from sluice.core.table import TABLE, Move, Phase
 
@@ -171,3 +172,9 @@ def test_every_key_on_an_object_is_explained() -> None:
     written = {value for value in vars(keys).values() if isinstance(value, str)}
     ours = {value for value in written if value.startswith(f"{keys.PREFIX}/")}
     assert said == ours | {keys.REVISION}
+
+
+def test_every_role_of_a_replicaset_is_explained() -> None:
+    text = under(REFERENCE, "Annotations and labels")
+    (said,) = [row[2] for row in rows(text) if keys.ROLE in codes(row[1])]
+    assert set(codes(said)) == {role.value for role in Role}
