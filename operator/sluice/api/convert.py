@@ -73,6 +73,7 @@ def _policy(spec: models.RolloutSpec) -> Policy:
             for step in canary.steps
         ),
         progress_deadline_seconds=parse_seconds(canary.progress_deadline),
+        crash_restarts=canary.crash_restarts,
         analysis=_analysis(canary.analysis),
     )
 

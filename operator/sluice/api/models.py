@@ -289,6 +289,13 @@ class Canary(Wire):
         description="How long the canary may have fewer available pods than wanted "
         "before it is rolled back, such as 10m.",
     )
+    crash_restarts: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        description="Restarts of one canary container, while the stable version's does not crash, "
+        "after which the release is rolled back at once.",
+    )
     analysis: Analysis = Field(default_factory=Analysis, json_schema_extra=_default({}))
 
 

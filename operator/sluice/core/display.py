@@ -77,6 +77,11 @@ def _conditions(
     ]
     if conflict := _ungated(situation):
         conditions.append(conflict)
+    if situation.trouble is not None and situation.trouble.unplaced:
+        said = situation.trouble.sentence
+        conditions.append(
+            Condition("CapacityLimited", status=True, reason="Unschedulable", message=said)
+        )
     if phase is Phase.PAUSED:
         conditions.append(Condition("Paused", status=True, reason=reason, message=message))
     if phase is Phase.ROLLED_BACK:

@@ -8,9 +8,6 @@ from typing import Literal
 NoDataAction = Literal["Pause", "Rollback", "Continue"]
 FailureAction = Literal["Rollback", "Pause"]
 
-# Restarts of one canary container that are a certain failure (design, section 3).
-CRASH_RESTARTS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -56,4 +53,6 @@ class Policy:
     paused: bool = False
     steps: tuple[Step, ...] = (Step(10, 120.0), Step(50, 180.0))
     progress_deadline_seconds: float = 600.0
+    # Restarts of one canary container, while the stable side's does not restart, that are certain.
+    crash_restarts: int = 3
     analysis: Analysis = field(default_factory=Analysis)

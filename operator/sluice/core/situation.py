@@ -228,6 +228,7 @@ class Situation:
         return find(
             (pod for pod in pods if pod.pod_hash == self.rising.pod_hash),
             looked,
+            self.policy.crash_restarts,
             compared=bool(looked) or stable is None or not stable.status_replicas,
         )
 

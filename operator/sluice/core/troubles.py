@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from sluice.core.objects import Container, Pod
-from sluice.core.policy import CRASH_RESTARTS
 
 # The kubelet's reasons that no amount of waiting mends.
 _CERTAIN_WAITS: Final = frozenset(
@@ -31,10 +30,14 @@ _MESSAGE_LENGTH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A pod that does not come up or does not stay up; `certain`: the version is bad."""
+    """A pod that does not come up or does not stay up; `certain`: the version is bad.
+
+    `unplaced` counts the pods that fit on no node.
+    """
 
     sentence: str
     certain: bool = False
+    unplaced: int = 0
 
 
 def crash_suspected(pods: Iterable[Pod]) -> bool:
@@ -42,8 +45,11 @@ def crash_suspected(pods: Iterable[Pod]) -> bool:
     return any(container.restarts > 0 for _, container in _containers(pods))
 
 
-def find(canary: Iterable[Pod], stable: Iterable[Pod], *, compared: bool = True) -> Trouble | None:
-    """The gravest trouble of the canary's pods; None when they have none.
+def find(
+    canary: Iterable[Pod], stable: Iterable[Pod], crash_restarts: int, *, compared: bool = True
+) -> Trouble | None:
+    """The gravest trouble of the canary's pods; None when they have none. `crash_restarts` of one
+    container are certain.
 
     A container that crash-loops on the stable side as well says nothing about the new version, so
     a crash loop is only certain when both sides were `compared`.
@@ -53,24 +59,28 @@ def find(canary: Iterable[Pod], stable: Iterable[Pod], *, compared: bool = True)
     waits = []
     for pod, container in _containers(canary):
         excused = not compared or container.name in looping
-        if trouble := _container_trouble(pod, container, excused=excused):
+        if trouble := _container_trouble(pod, container, crash_restarts, excused=excused):
             if trouble.certain:
                 return trouble
             waits.append(trouble)
     stuck = [pod for pod in canary if pod.unschedulable and not pod.deleting]
     if stuck:
         why = _cut(stuck[0].unschedulable)
-        waits.append(Trouble(f"{len(stuck)} canary pods do not fit on any node: {why}"))
+        number = len(stuck)
+        said = f"{number} canary {'pod does' if number == 1 else 'pods do'} not fit on any node"
+        waits.append(Trouble(f"{said}: {why}", unplaced=number))
     return waits[0] if waits else None
 
 
-def _container_trouble(pod: Pod, container: Container, *, excused: bool) -> Trouble | None:
+def _container_trouble(
+    pod: Pod, container: Container, crash_restarts: int, *, excused: bool
+) -> Trouble | None:
     name = f'container "{container.name}" of pod {pod.name}'
     crashes = (
         f"{name} restarted {_times(container.restarts)} "
-        f"(limit {CRASH_RESTARTS}); last state: {_last_state(container)}"
+        f"(limit {crash_restarts}); last state: {_last_state(container)}"
     )
-    if container.restarts >= CRASH_RESTARTS and not excused:
+    if container.restarts >= crash_restarts and not excused:
         return Trouble(crashes, certain=True)
     reason, message = container.waiting_reason, _cut(container.waiting_message)
     said = f"{reason}: {message}" if message else reason

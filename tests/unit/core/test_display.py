@@ -11,7 +11,7 @@ from world import World
 from sluice.core import keys
 from sluice.core.decide import decide
 from sluice.core.display import simple, with_conflict
-from sluice.core.objects import Record
+from sluice.core.objects import Pod, Record
 from sluice.core.plan import Status
 from sluice.core.policy import Analysis, Metric, Policy, Step
 from sluice.core.readings import Known, Reason, Unknown
@@ -241,3 +241,20 @@ def test_a_command_that_cannot_be_read_is_not_shown() -> None:
     world.annotate(keys.ACCEPTED, "{")
     world.settle()
     assert status(world).last_command is None
+
+
+def test_pods_that_fit_on_no_node_are_a_condition_with_numbers() -> None:
+    world = releasing()
+    world.fail("web:2")
+    full = "0/1 nodes are available: 1 Insufficient cpu."
+    pod_hash = world.of("web:2").pod_hash
+    world.pods = (Pod("web-new-1", pod_hash, unschedulable=full),)
+    world.run(1)
+    limited = world.condition("CapacityLimited")
+    assert limited is not None
+    assert (limited.status, limited.reason) == (True, "Unschedulable")
+    assert limited.message == f"1 canary pod does not fit on any node: {full}"
+    world.pods = ()
+    world.heal()
+    world.run(1)
+    assert world.condition("CapacityLimited") is None

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
 from sluice.core.objects import Container, Pod
-from sluice.core.policy import CRASH_RESTARTS
-from sluice.core.troubles import crash_suspected, find
+from sluice.core.troubles import Trouble, crash_suspected
+from sluice.core.troubles import find as find_trouble
+
+CRASH_RESTARTS = 3
+
+
+def find(canary: Iterable[Pod], stable: Iterable[Pod], *, compared: bool = True) -> Trouble | None:
+    return find_trouble(canary, stable, CRASH_RESTARTS, compared=compared)
 
 
 def pod(*containers: Container, name: str = "web-new-1", **changes: object) -> Pod:
@@ -36,6 +43,15 @@ def test_a_container_that_keeps_crashing_is_certain(restarts: int) -> None:
         f'container "app" of pod web-new-1 restarted {restarts} times '
         "(limit 3); last state: Error, exit code 1"
     )
+
+
+def test_the_limit_of_restarts_is_the_rollouts() -> None:
+    crashed = [pod(replace(LOOPING, restarts=4))]
+    patient, hasty = find_trouble(crashed, [], 5), find_trouble(crashed, [], 1)
+    assert patient is not None
+    assert hasty is not None
+    assert (patient.certain, hasty.certain) == (False, True)
+    assert "(limit 5)" in patient.sentence
 
 
 def test_a_container_that_runs_between_two_crashes_is_certain_as_well() -> None:
