@@ -185,7 +185,7 @@ class Metric(Wire):
         default=None,
         max_length=rules.MAX_QUERY_LENGTH,
         description="PromQL that gives one value. Placeholders: {{namespace}} and {{name}} of the "
-        "Rollout; {{canary}}, {{stable}} and {{pods}} are regular expressions of pod names.",
+        "Deployment; {{canary}}, {{stable}} and {{pods}} are regular expressions of pod names.",
         json_schema_extra=validations(rules.PLACEHOLDER),
     )
     min: Number | None = Field(

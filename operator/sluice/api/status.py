@@ -47,6 +47,11 @@ Shown = Annotated[str, BeforeValidator(_shown)]
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
+def _said(description: str) -> Any:
+    """An optional field and what it means."""
+    return Field(default=None, description=description)
+
+
 class Condition(Wire):
     """A condition as in metav1.Condition."""
 
@@ -59,7 +64,7 @@ class Condition(Wire):
 
 
 class Stable(Wire):
-    """The version that serves."""
+    """The stable version."""
 
     hash: str | None = Field(default=None, description="The pod-template-hash of its pods.")
     revision: int | None = Field(
@@ -73,13 +78,13 @@ class MetricStatus(Wire):
     """The last reading of a metric."""
 
     name: str
-    verdict: Literal["Pass", "Fail", "Unknown"] | None = None
+    verdict: Literal["Pass", "Fail", "Unknown"] | None = _said("What the last reading says.")
     canary: Shown | None = Field(default=None, description="The canary's value.")
     stable: Shown | None = Field(default=None, description="The stable version's value.")
     evidence: Shown | None = Field(
         default=None, description="How strongly the values speak against it."
     )
-    message: str | None = None
+    message: str | None = _said("The verdict in a sentence, with value and limit.")
 
 
 class Release(Wire):
@@ -90,16 +95,19 @@ class Release(Wire):
         default=None, description="The pod-template-hash of the canary's pods."
     )
     images: tuple[str, ...] | None = Field(
-        default=None, strict=False, json_schema_extra={"x-kubernetes-list-type": "atomic"}
+        default=None,
+        strict=False,
+        description="The images of the new version.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     step: int | None = Field(default=None, description="The step it is in, from 1.")
     steps: int | None = Field(default=None, description="How many steps it has.")
     progress: str | None = Field(default=None, description="Step of steps, such as 2/3.")
     weight: int | None = Field(default=None, description="What the pods really give, in percent.")
-    canary_replicas: int | None = None
-    canary_available: int | None = None
-    started_at: Time | None = None
-    step_started_at: Time | None = None
+    canary_replicas: int | None = _said("Wanted pods of the new version.")
+    canary_available: int | None = _said("Available pods of the new version.")
+    started_at: Time | None = _said("When the release began.")
+    step_started_at: Time | None = _said("When the step's clock was started.")
     metrics: tuple[MetricStatus, ...] | None = Field(
         default=None, strict=False, json_schema_extra={"x-kubernetes-list-type": "atomic"}
     )
@@ -109,17 +117,17 @@ class Rejected(Wire):
     """A template that was rolled back and is not released again."""
 
     hash: str
-    at: Time | None = None
-    reason: str | None = None
+    at: Time | None = _said("When it was rolled back.")
+    reason: str | None = _said("Why it was rolled back.")
 
 
 class LastCommand(Wire):
     """The last command and what came of it."""
 
-    id: str | None = None
-    verb: str | None = None
-    result: str | None = None
-    at: Time | None = None
+    id: str | None = _said("The Rollout's uid and resourceVersion when it was accepted.")
+    verb: str | None = _said("The command as it was written.")
+    result: str | None = _said("What came of it.")
+    at: Time | None = _said("When it was accepted.")
 
 
 class Decision(Wire):
@@ -136,13 +144,15 @@ class RolloutStatus(Wire):
     observed_generation: int | None = Field(
         default=None, description="The generation this speaks of."
     )
-    phase: Phase | None = None
+    phase: Phase | None = _said("Where the release is, in one word.")
     message: str | None = Field(default=None, description="One sentence: what happens and why.")
     ready: int | None = Field(default=None, description="Available pods of both versions.")
     desired: int | None = Field(default=None, description="Pods that the Deployment asks for.")
     conditions: tuple[Condition, ...] | None = Field(
         default=None,
         strict=False,
+        description="Ready, Reconciling and Stalled as kstatus reads them, and others where they "
+        "apply.",
         json_schema_extra={
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": ["type"],
@@ -151,7 +161,10 @@ class RolloutStatus(Wire):
     stable: Stable | None = None
     release: Release | None = None
     rejected: tuple[Rejected, ...] | None = Field(
-        default=None, strict=False, json_schema_extra={"x-kubernetes-list-type": "atomic"}
+        default=None,
+        strict=False,
+        description="The last 10 templates that were rolled back, newest last.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     last_command: LastCommand | None = None
     decisions: tuple[Decision, ...] | None = Field(

@@ -12,6 +12,7 @@ from sluice.core.announcements import Act, decision
 from sluice.core.handover import superseded
 from sluice.core.moves import taken_back
 from sluice.core.objects import Role
+from sluice.core.ownership import stable_record
 from sluice.core.plan import Action, Decision, PatchReplicaSet, PatchRollout, Plan
 from sluice.core.rising import CLEARED
 from sluice.core.situation import Situation, State
@@ -104,7 +105,7 @@ def _lost(situation: Situation) -> Plan:
     if lowered := tidy.shrink(situation):
         why = "the Deployment owns no stable ReplicaSet"
         return Plan(lowered, decision=Decision("shrink the old side", why), again_at=now)
-    if situation.replicas == 0:
+    if situation.replicas == 0 and stable_record(situation.observed.records):
         message = "scaled to 0; the stable ReplicaSet is made again when it is scaled up"
         status = display.full(situation, Phase.HEALTHY, "ScaledToZero", message)
     else:

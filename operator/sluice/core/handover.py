@@ -118,7 +118,9 @@ def give_up(situation: Situation, marks: Changes, why: str) -> Actions:
     if stable is None:
         return (gone,)
     grown = {keys.GROW_STARTED: times.stamp(situation.now)}
-    return gone, PatchReplicaSet(stable.ref, situation.replicas, annotations=grown)
+    lowered = situation.replicas < stable.replicas
+    raised = PatchReplicaSet(stable.ref, situation.replicas, annotations=grown, dangerous=lowered)
+    return gone, raised
 
 
 def _stable_marks(now: str) -> Changes:

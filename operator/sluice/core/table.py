@@ -49,8 +49,8 @@ class Event(StrEnum):
     UNCHANGED = "Unchanged"  # the Deployment's template is the stable one
     TEMPLATE_REJECTED = "TemplateRejected"  # the Deployment's template was rolled back before
     KNOWN_TEMPLATE = "KnownTemplate"  # it was stable before: a revert
-    NEW_TEMPLATE = "NewTemplate"
-    OTHERWISE = "Otherwise"
+    NEW_TEMPLATE = "NewTemplate"  # the Deployment has a template that was never released
+    OTHERWISE = "Otherwise"  # nothing else holds
 
 
 class Move(StrEnum):
