@@ -25,6 +25,8 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "command": ("promote", "promote-full", "abort", "retry", "rollback", "rollback=1"),
     "halt": (False, False, True),
     "unpause": (1, 3),
+    # Not the selector's own label: the Deployment would let go of its stable ReplicaSet as often as
+    # it is given back, without an end.
     "unlabel": ("deployment", "stable", "canary"),
     "delete": ("stable", "canary", "old"),
     "orphan": ("stable", "canary", "old"),
