@@ -16,6 +16,15 @@ export UV_FROZEN := 1
 help: ## this list
 	@sed -nE 's/^([a-z0-9]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 18
 
+.PHONY: try
+try: uv ## a first look, without a cluster: a good and a bad release, simulated
+	@for errors in 0% 5%; do \
+		command="sluice simulate examples/rollout.yaml --canary-errors $$errors"; \
+		echo "\$$ kubectl $$command"; \
+		uv run --quiet kubectl-$$command; \
+		echo; \
+	done
+
 .PHONY: demo
 demo: deploy ## the tour: a good release goes through, a bad one is rolled back
 	@uv run --quiet python deploy/demo/run.py

@@ -20,6 +20,7 @@ from sluice.cli.options import (
     Session,
     connected,
 )
+from sluice.cli.simulate import simulate
 
 app = typer.Typer(
     name="kubectl sluice",
@@ -215,6 +216,9 @@ def _summary(problems: int, rollouts: int, others: int) -> str:
 
     rest = f"; {count(others, 'other object')} not looked at" if others else ""
     return f"{count(problems, 'problem')} in {count(rollouts, 'Rollout')}{rest}\n"
+
+
+app.command()(simulate)
 
 
 @app.command()

@@ -107,6 +107,7 @@ def test_what_is_there_already_is_not_written_again() -> None:
     assert adoption(world) == (gate, word)
     assert not is_adopted(world.observed(), world.d)
     world.apply(gate)
+    world.controllers()
     assert is_adopted(world.observed(), world.d), "killed before the word on the anchor"
     assert adoption(world) == (word,)
     world.apply(word)

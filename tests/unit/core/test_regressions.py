@@ -173,9 +173,9 @@ def test_a_version_rolled_back_to_at_0_replicas_is_the_one_that_is_made_again(
     for _ in range(40):
         world.now += timedelta(seconds=0.5)
         world.one_pass()
-        if world.of("web:1").owner_uid == world.d.ref.uid:
+        if world.by_image("web:1") is None:
             break
-    del world.replica_sets[world.of("web:1").ref.name]
+    assert world.by_image("web:1") is None, "cleaned up"
     world.run(3)
     world.edit(replicas=4)
     world.run(3)

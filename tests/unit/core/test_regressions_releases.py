@@ -387,6 +387,8 @@ def test_a_version_that_returns_has_the_deployment_s_present_min_ready_seconds()
     world = promoted("web:2")
     world.edit(min_ready_seconds=30)
     world.set_image("web:1")
+    world.run(29)
+    assert world.of("web:1").role is Role.RETURNING
     world.run(3)
     assert world.of("web:1").role is Role.STABLE
     assert world.of("web:1").min_ready_seconds == 30
