@@ -31,11 +31,15 @@ def deployments(situation: Situation) -> Owner:
 def handed_over(
     situation: Situation, replica_set: ReplicaSet, owner: Owner, annotations: Changes
 ) -> PatchReplicaSet:
-    """The change of a ReplicaSet's owner, in one patch with what it means for its role."""
+    """The change of a ReplicaSet's owner, in one patch with what it means for its role.
+
+    With all labels: a Deployment lets go at once of one that its selector does not match.
+    """
+    own = (replica_set.template.get("metadata") or {}).get("labels") or {}
     return PatchReplicaSet(
         replica_set.ref,
         owner=owner,
-        labels=labels(situation),
+        labels={**own, **labels(situation)},
         annotations=annotations,
         dangerous=True,
     )

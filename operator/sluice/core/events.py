@@ -9,7 +9,7 @@ from typing import Final
 from sluice.core import keys, sizing
 from sluice.core.commands import Accepted, accepted
 from sluice.core.objects import ReplicaSet
-from sluice.core.situation import Situation, State
+from sluice.core.situation import CLOCK_SLACK, Situation, State
 from sluice.core.table import TABLE, Event
 from sluice.core.verdict import Verdict, overall
 
@@ -155,7 +155,8 @@ def _unknown(situation: Situation) -> bool:
     latest, stale = situation.round, stale_at(situation)
     if latest is None or stale is None or situation.now > stale:
         return True
-    if latest.asked_at < first_reading_at(situation):
+    # One from the future was read before the clock was set back: nobody knows how old it is.
+    if not first_reading_at(situation) <= latest.asked_at <= situation.now + CLOCK_SLACK:
         return True
     judged_all = len(situation.judgements) == len(situation.data.analysis.metrics)
     return not judged_all or overall(situation.judgements) is not Verdict.PASS

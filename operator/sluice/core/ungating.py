@@ -97,7 +97,11 @@ def _placed(situation: Situation, rs: ReplicaSet) -> tuple[PatchReplicaSet, str]
 
 
 def _may_be_stable(situation: Situation) -> bool:
-    """Whether the roll has been to its end: nothing else serves, and nothing is to come."""
+    """Whether the roll has been to its end: nothing else serves, and nothing is to come. Where
+    nobody has unpaused the Deployment it is no roll: then the stable version is made again.
+    """
+    if not instants(situation.observed.rollout.annotations, situation.now):
+        return False
     if situation.heir is not None or situation.tried or situation.rising is not None:
         return False
     kept = any(rs.role is Role.STABLE for rs in situation.ours)

@@ -10,6 +10,7 @@ from test_releases import adopted
 from world import World, hashed, template
 
 from sluice.core import keys
+from sluice.core.decide import decide
 from sluice.core.objects import ReplicaSet, Role
 from sluice.core.policy import Policy, Step
 from sluice.core.situation import State
@@ -192,10 +193,11 @@ def test_no_owner_is_changed_before_the_controller_has_seen_the_gate_shut() -> N
     world.edit(paused=False)
     world.one_pass()
     assert world.d.paused
-    world.deployment = replace(world.d, observed_generation=world.d.generation - 1)
-    before = len(world.actions)
-    world.run(5)
-    assert world.actions[before:] == []
+    unseen = replace(world.d, observed_generation=world.d.generation - 1)
+    plan = decide(replace(world.observed(), deployment=unseen))
+    assert plan.actions == ()
+    assert plan.again_at is not None
+    assert decide(world.observed()).actions
 
 
 def unpaused(world: World, times: int) -> None:
