@@ -325,7 +325,8 @@ class Play:
             else:
                 raise AssertionError(f"writes and writes: {plan.decision}")
             # Unpaused again and again, it waits until that is long enough ago.
-            quiet = 0 if self.world.phase == "Stalled" else quiet + 1
+            stalled = plan.status is not None and plan.status.phase == "Stalled"
+            quiet = 0 if stalled else quiet + 1
             if quiet > 40 + self.back_in_all:
                 return plan
         raise AssertionError(f"no rest: {self.world.plan.decision}")
