@@ -60,7 +60,10 @@ def _ownership(situation: Situation) -> Plan | None:
         made = decision(Act.RESTORE_STABLE, "stable ReplicaSet restored", why)
         return Plan(again, decision=made, again_at=now)
     mended = (
-        ownership.unlabelled(situation) or ownership.strays(situation) or _superseded(situation)
+        ownership.unlabelled(situation)
+        or ownership.strays(situation)
+        or ownership.unmarked(situation)
+        or _superseded(situation)
     )
     return Plan(mended, again_at=now) if mended else None
 
