@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from test_trial import ANALYSIS, N, owner, settled_on, sizes, trying
+from test_trial import N, owner, settled_on, sizes, trying
 from world import World
 
 from sluice.core import keys
