@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+import pytest
 from test_trial import N, owner, settled_on, sizes, trying
+from test_ungating import rolled
 from world import World
 
 from sluice.core import keys
 from sluice.core.objects import Role
+from sluice.core.policy import Policy, Step
 from sluice.core.readings import Known
 from sluice.core.situation import State
 
@@ -55,3 +60,53 @@ def test_a_rejected_one_that_lost_its_role_is_still_a_rejected_one() -> None:
     world.run(5)
     assert world.of("web:2").role is Role.REJECTED
     assert world.phase == "RolledBack"
+
+
+class Slow(World):
+    """A cluster whose pods come up one by one, one each time that the clock is moved."""
+
+    moved: datetime | None = None
+
+    def controllers(self) -> None:
+        before = {rs.ref.uid: rs.status_available for rs in self.replica_sets.values()}
+        super().controllers()
+        more, self.moved = int(self.now != self.moved), self.now
+        for rs in list(self.replica_sets.values()):
+            most = before.get(rs.ref.uid, 0) + more
+            if rs.status_available > most:
+                self.change(rs, status_available=most, ready_replicas=most)
+        self.least_serving = min(self.least_serving, self.serving())
+        owned = [rs for rs in self.replica_sets.values() if rs.owner_uid == self.d.ref.uid]
+        if self.d.paused and len([rs for rs in owned if rs.replicas]) == 1:
+            self.rule_of_one = True
+
+
+@pytest.mark.parametrize("pods", [2, 3])
+def test_what_rolled_by_itself_long_after_the_last_release_serves_until_the_stable_one_does(
+    pods: int,
+) -> None:
+    world = Slow(policy=Policy("web", steps=(Step(25, 10.0), Step(50, 10.0))))
+    world.run(900)
+    rolled(world, "web:2", pods)
+    world.rule_of_one = False
+    world.least_serving = world.serving()
+    world.run(5)
+    assert world.of("web:2").role is Role.CANARY
+    assert world.least_serving >= 4
+    world.run(60)
+    assert world.phase == "Healthy"
+    assert world.least_serving >= 4
+
+
+def test_a_canary_that_serves_for_a_lost_stable_side_is_not_made_smaller_by_its_steps() -> None:
+    world = Slow(policy=Policy("web", steps=(Step(50, 60.0),)))
+    world.run(5)
+    world.set_image("web:2")
+    world.run(10)
+    assert world.of("web:2").status_available == 4
+    del world.replica_sets[world.of("web:1").ref.name]
+    world.set_policy(Policy("web", steps=(Step(10, 600.0),)))
+    world.least_serving = world.serving()
+    world.run(10)
+    assert world.least_serving >= 4
+    assert (world.of("web:1").status_available, world.of("web:2").replicas) == (4, 1)
