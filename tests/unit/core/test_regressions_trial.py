@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import pytest
+from test_any_moment import Slow
 from test_trial import N, owner, settled_on, sizes, trying
 from test_ungating import rolled
 from world import World
 
 from sluice.core import keys
+from sluice.core.decide import decide
 from sluice.core.objects import Role
 from sluice.core.policy import Policy, Step
 from sluice.core.readings import Known
@@ -62,25 +62,6 @@ def test_a_rejected_one_that_lost_its_role_is_still_a_rejected_one() -> None:
     assert world.phase == "RolledBack"
 
 
-class Slow(World):
-    """A cluster whose pods come up one by one, one each time that the clock is moved."""
-
-    moved: datetime | None = None
-
-    def controllers(self) -> None:
-        before = {rs.ref.uid: rs.status_available for rs in self.replica_sets.values()}
-        super().controllers()
-        more, self.moved = int(self.now != self.moved), self.now
-        for rs in list(self.replica_sets.values()):
-            most = before.get(rs.ref.uid, 0) + more
-            if rs.status_available > most:
-                self.change(rs, status_available=most, ready_replicas=most)
-        self.least_serving = min(self.least_serving, self.serving())
-        owned = [rs for rs in self.replica_sets.values() if rs.owner_uid == self.d.ref.uid]
-        if self.d.paused and len([rs for rs in owned if rs.replicas]) == 1:
-            self.rule_of_one = True
-
-
 @pytest.mark.parametrize("pods", [2, 3])
 def test_what_rolled_by_itself_long_after_the_last_release_serves_until_the_stable_one_does(
     pods: int,
@@ -110,3 +91,18 @@ def test_a_canary_that_serves_for_a_lost_stable_side_is_not_made_smaller_by_its_
     world.run(10)
     assert world.least_serving >= 4
     assert (world.of("web:1").status_available, world.of("web:2").replicas) == (4, 1)
+
+
+def test_a_rollout_deleted_between_the_two_patches_of_a_promotion_leaves_one_version() -> None:
+    world = trying()
+    world.command("promote-full")
+    while world.of("web:2").role is not Role.STABLE:
+        world.plan = decide(world.observed())
+        for action in world.plan.actions:
+            if world.of("web:2").role is not Role.STABLE:
+                world.apply(action)
+    assert (world.of("web:1").role, world.of("web:1").replicas) == (Role.STABLE, 2)
+    world.delete_rollout()
+    world.run(30)
+    assert (world.rollout, world.d.paused) == (None, False)
+    assert sizes(world) == (0, N)
