@@ -195,7 +195,7 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.NO_DATA: lambda s: _no_data(s, "Rollback") and not s.data.full,
     Event.OVERDUE: _overdue,
     Event.OUTGROWN: _outgrown,
-    Event.RESIZED: lambda s: s.rising is not None and s.rising.replicas != s.wanted,
+    Event.RESIZED: lambda s: s.rising is not None and s.rising.replicas != s.given,
     Event.EMPTY: lambda s: s.replicas == 0,
     Event.LOST: _lost,
     Event.UNAVAILABLE: _unavailable,

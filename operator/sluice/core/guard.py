@@ -7,13 +7,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from sluice.core import display, keys, ownership, tidy, ungating
+from sluice.core import display, handover, keys, ownership, tidy, ungating
 from sluice.core.announcements import Act, decision
-from sluice.core.handover import superseded
 from sluice.core.moves import taken_back
 from sluice.core.objects import Role
 from sluice.core.ownership import stable_record
-from sluice.core.plan import Action, Decision, PatchReplicaSet, PatchRollout, Plan
+from sluice.core.plan import Decision, PatchReplicaSet, PatchRollout, Plan
 from sluice.core.rising import CLEARED
 from sluice.core.situation import Situation, State
 from sluice.core.table import Phase
@@ -61,17 +60,12 @@ def _ownership(situation: Situation) -> Plan | None:
         made = decision(Act.RESTORE_STABLE, "stable ReplicaSet restored", why)
         return Plan(again, decision=made, again_at=now)
     mended = (
-        ownership.unlabelled(situation) or ownership.strays(situation) or _superseded(situation)
+        ownership.unlabelled(situation)
+        or ownership.strays(situation)
+        or ownership.unmarked(situation)
+        or handover.former_stable(situation)
     )
     return Plan(mended, again_at=now) if mended else None
-
-
-def _superseded(situation: Situation) -> tuple[Action, ...]:
-    """Killed between the two patches that make a tried version the stable one."""
-    base = situation.base
-    if base is None or situation.tried or situation.heir is not None:
-        return ()
-    return tuple(superseded(situation, rs) for rs in situation.ours if rs.role is Role.STABLE)
 
 
 def _restored(situation: Situation) -> Plan | None:

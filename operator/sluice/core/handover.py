@@ -99,6 +99,14 @@ def superseded(situation: Situation, replica_set: ReplicaSet) -> PatchReplicaSet
     return PatchReplicaSet(replica_set.ref, annotations=retirement(situation, replica_set))
 
 
+def former_stable(situation: Situation) -> Actions:
+    """What is left to do where the operator died between the two patches of `accept`."""
+    base = situation.base
+    if base is None or situation.tried or situation.heir is not None:
+        return ()
+    return tuple(superseded(situation, rs) for rs in situation.ours if rs.role is Role.STABLE)
+
+
 def condemn(situation: Situation, event: Event) -> Actions:
     """The tried version is rejected; it serves on until the stable one has grown again."""
     marks: Changes = {keys.ROLE: Role.REJECTED, keys.REJECTED_AT: times.stamp(situation.now)}

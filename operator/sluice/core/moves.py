@@ -56,6 +56,7 @@ def _start(situation: Situation) -> Actions:
     size = canary_size(situation.replicas, situation.policy.steps[0].weight)
     if existing is not None:
         changes = {**CLEARED, keys.REASON: None, **annotations}
+        size = situation.at_least_serving(existing, size)
         return (_revived(situation, existing, size, changes),)
     pod_hash = free_pod_hash(situation, template_hash)
     return (
@@ -112,14 +113,14 @@ def _reject(situation: Situation, event: Event) -> Actions:
 
 
 def _resize(situation: Situation) -> Actions:
-    rising, wanted = situation.rising, situation.wanted
+    rising, size = situation.rising, situation.given
     changes: dict[str, str | None] = {}
-    if rising is not None and wanted > rising.replicas:
+    if rising is not None and size > rising.replicas:
         changes[keys.GROW_STARTED] = times.stamp(situation.now)
         if rising.replicas == 0:
             # Nothing ran meanwhile: the step begins anew.
             changes[keys.STEP_STARTED] = None
-    return (patch_rising(situation, changes, replicas=wanted),)
+    return (patch_rising(situation, changes, replicas=size),)
 
 
 def _start_clock(situation: Situation) -> Actions:

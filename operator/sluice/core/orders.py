@@ -95,8 +95,9 @@ def _retry(situation: Situation, order: Accepted) -> Plan:
     if template not in situation.rejected:
         return finish(situation, order, "the rejection is forgotten: a release from step 1")
     marked: tuple[Action, ...] = tuple(
+        # One that still serves in the stable one's place is the Deployment's: forgotten like ours.
         PatchReplicaSet(rs.ref, annotations={**_FORGOTTEN, keys.ROLE: Role.RETIRED})
-        for rs in situation.ours
+        for rs in situation.living
         if rs.template_hash == template and keys.REJECTED_AT in rs.annotations
     )
     record = situation.record_of(template)

@@ -16,6 +16,7 @@ from sluice.core.belongings import (
     labels,
     ours,
 )
+from sluice.core.handover import retirement
 from sluice.core.objects import Deployment, Record, ReplicaSet, Role
 from sluice.core.plan import (
     Action,
@@ -164,6 +165,17 @@ def unlabelled(situation: Situation) -> tuple[Action, ...]:
         PatchReplicaSet(rs.ref, labels=mark)
         for rs in situation.living
         if rs.role is not None and not _carries(rs.labels, mark)
+    )
+
+
+def unmarked(situation: Situation) -> tuple[Action, ...]:
+    """Says again what one of ours is that has lost its role: without one nobody would ever take its
+    pods away.
+    """
+    return tuple(
+        PatchReplicaSet(rs.ref, annotations={**CLEARED, **retirement(situation, rs)})
+        for rs in situation.ours
+        if rs.role is None and rs.owner_uid == situation.anchor_uid
     )
 
 

@@ -57,7 +57,7 @@ def restore(situation: Situation) -> tuple[Action, ...]:
     lost = situation.base is None and situation.heir is None
     if lost and (found := restore_stable(situation)):
         return found
-    for step in (_end_release, _shrink, _put_template_back, _give_history_back):
+    for step in (_end_release, _former_stable, _shrink, _put_template_back, _give_history_back):
         actions = step(situation)
         if actions is not None:
             return actions
@@ -151,6 +151,10 @@ def _end_release(situation: Situation) -> tuple[Action, ...] | None:
 def _only_tried(situation: Situation) -> bool:
     """Whether the swap under way need not be finished: it can be taken back, and would be."""
     return situation.trial_swap and (not situation.gap or old_side(situation) is not None)
+
+
+def _former_stable(situation: Situation) -> tuple[Action, ...] | None:
+    return handover.former_stable(situation) or None
 
 
 def _shrink(situation: Situation) -> tuple[Action, ...] | None:

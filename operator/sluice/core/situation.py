@@ -259,6 +259,20 @@ class Situation:
             return self.replicas
         return sizing.canary_size(self.replicas, self.step.weight)
 
+    def at_least_serving(self, side: ReplicaSet, wanted: int) -> int:
+        """The size of a side beside what the Deployment owns: as wanted, but as long as pods are
+        missing there, its own that serve in their place stay.
+        """
+        if self.base is None or not side.status_available:
+            return wanted
+        return max(wanted, sizing.shrunk(side.replicas, self.replicas, self.base.available))
+
+    @cached_property
+    def given(self) -> int:
+        """The size of the rising side in this pass."""
+        rising = self.rising
+        return self.at_least_serving(rising, self.wanted) if rising else self.wanted
+
     @cached_property
     def kept(self) -> int:
         """Pods of the stable side that the present weight leaves beside a tried version."""

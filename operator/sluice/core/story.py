@@ -181,7 +181,7 @@ _SENTENCES: Final[Mapping[Event, Callable[[Situation], str]]] = {
         f"{where(s)}: the stable side shall have {s.kept} pods for {s.replicas} replicas"
     ),
     Event.TO_BE_TRIED: lambda s: f"{where(s)}: {_pods(s)}: it takes the stable version's place",
-    Event.RESIZED: lambda s: f"{where(s)}: {s.wanted} pods for {s.replicas} replicas",
+    Event.RESIZED: lambda s: f"{where(s)}: {s.given} pods for {s.replicas} replicas",
     Event.EMPTY: lambda s: (
         "the Deployment is scaled to 0; goes on when it is scaled up"
         if s.canary
