@@ -6,6 +6,7 @@ The table that is asserted is judges.table, which docs/health.md shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -42,7 +43,9 @@ def test_health_from_adoption_to_rollback(
     # Given a Deployment that is being scaled up
     bench = new_bench("solo-health", replicas=REPLICAS - 1, environment=SLOW_START)
     story = bench.story
-    new_operator(story).start()
+    operator = new_operator(story)
+    operator.start()
+    story.eventually(lambda: operator.watching, 60, "the operator is up")
     story.scale(REPLICAS)
 
     # When a Rollout adopts it
@@ -167,6 +170,28 @@ def assert_not_done(bench: Bench, version: str) -> None:
     assert states, version
     assert set(kstatus.statuses(states)) == {"InProgress"}
     assert {argocd.health(state).status for state in states} == {"Progressing"}
+
+
+def test_a_deadline_of_somebody_else_keeps_the_deployment_in_progress(
+    new_bench: Callable[..., Bench], new_operator: Callable[..., LocalOperator]
+) -> None:
+    # Given a Deployment whose manifest has a deadline
+    bench = new_bench("solo-deadline", replicas=1)
+    story = bench.story
+    deployment = manifests.app(story.namespace, replicas=1, environment={"DRAIN_SECONDS": "1"})[-1]
+    deployment["spec"]["progressDeadlineSeconds"] = 300
+    story.apply(deployment)
+
+    # When it is adopted
+    new_operator(story).start()
+    story.adopt(steps=[step(50)])
+
+    # Then it keeps the deadline, kstatus alone waits for it, and the Rollout says so
+    verdicts = replace(table.HEALTHY.verdicts, deployment_kstatus="InProgress")
+    bench.must_say(replace(table.HEALTHY, verdicts=verdicts))
+    assert story.deployment()["spec"]["progressDeadlineSeconds"] == 300
+    (ready,) = (c for c in story.now().status["conditions"] if c["type"] == "Ready")
+    assert "kstatus shows Deployment web as InProgress" in ready["message"]
 
 
 @pytest.mark.xfail(strict=True, reason="the CRD gives status no observedGeneration of -1 at first")
