@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from e2e import etcd
-from e2e.bench import Bench
+from e2e.judging import Bench
 from e2e.local_operator import LocalOperator
 from judges import argocd, kstatus, table, worlds
 from stage import manifests
