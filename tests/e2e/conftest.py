@@ -30,6 +30,7 @@ LONGEST_FIRST: Final = (
     "test_crash_loop",
     "test_prometheus_outage",
     "test_killed_at_each_phase",
+    "test_health_in_every_phase",
     "test_deletion",
 )
 

@@ -216,7 +216,6 @@ def test_a_deadline_of_somebody_else_keeps_the_deployment_in_progress(
     assert "kstatus shows Deployment web as InProgress" in ready["message"]
 
 
-@pytest.mark.xfail(strict=True, reason="the CRD gives status no observedGeneration of -1 at first")
 def test_a_new_rollout_is_not_done_before_anybody_has_seen_it(
     new_bench: Callable[..., Bench],
 ) -> None:

@@ -91,7 +91,11 @@ def _root() -> dict[str, Any]:
                 "properties": {"name": {"type": "string", "maxLength": 63}},
             },
             "spec": structural(RolloutSpec.model_json_schema()),
-            "status": structural(RolloutStatus.model_json_schema()),
+            "status": {
+                **structural(RolloutStatus.model_json_schema()),
+                # Before anybody has seen it, it is not done: without a status kstatus says Current.
+                "default": {"observedGeneration": -1},
+            },
         },
     }
 

@@ -125,6 +125,7 @@ def test_every_field_that_has_a_default_in_the_models_shows_it() -> None:
         ".spec.canary.analysis.onFailure": "Rollback",
         ".spec.canary.analysis.metrics": [],
         ".spec.canary.analysis.metrics[].failureLimit": 0,
+        ".status": {"observedGeneration": -1},
     }
 
 

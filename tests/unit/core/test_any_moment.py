@@ -50,14 +50,14 @@ class Slow(World):
     moved: datetime | None = None
 
     def controllers(self) -> None:
-        before = {rs.ref.uid: rs.status_available for rs in self.replica_sets.values()}
+        if self.now != self.moved:
+            self.moved = self.now
+            self.at_most.clear()
+            for rs in self.replica_sets.values():
+                image = str(rs.template["spec"]["containers"][0]["image"])
+                more = self.ready_of(rs) + 1
+                self.at_most[image] = max(more, self.at_most.get(image, 0))
         super().controllers()
-        more, self.moved = int(self.now != self.moved), self.now
-        for rs in list(self.replica_sets.values()):
-            most = before.get(rs.ref.uid, 0) + more
-            if rs.status_available > most:
-                self.change(rs, status_available=most, ready_replicas=most)
-        self.least_serving = min(self.least_serving, self.serving())
         owned = [rs for rs in self.replica_sets.values() if rs.owner_uid == self.d.ref.uid]
         if self.d.paused and len([rs for rs in owned if rs.replicas]) == 1:
             self.rule_of_one = True
@@ -65,8 +65,9 @@ class Slow(World):
     def branch(self) -> Slow:
         """The same world once more: all that it holds is frozen or copied."""
         twin = copy.copy(self)
-        for name in ("replica_sets", "records", "values", "at_most", "failing_images", "decisions"):
+        for name in ("replica_sets", "records", "values", "decisions"):
             setattr(twin, name, copy.copy(getattr(self, name)))
+        twin.kubelet = self.kubelet.copy()
         twin.actions = []
         return twin
 
@@ -90,13 +91,13 @@ class Slow(World):
         if plan.decision:
             self.decisions.append(plan.decision)
         for action in plan.actions[:at_most]:
-            if not self.written(action):
+            if not self.carried_out(action):
                 break
         if plan.ask:
             self.answer(plan.ask)
         return plan
 
-    def written(self, action: Action) -> bool:
+    def carried_out(self, action: Action) -> bool:
         """Applies it, unless its object has changed since it was read."""
         serving, before = self.serving(), {rs.ref.uid: rs for rs in self.replica_sets.values()}
         assert self.rollout is not None

@@ -21,7 +21,7 @@ STEPS = (Step(25, 10.0), Step(50, 10.0))
 
 def rolled(world: World, image: str, pods: int) -> str:
     """Somebody unpauses, and the controller makes a ReplicaSet of its own: so many pods of it come
-    up, and as many of the stable side go. Its name.
+    up, and as many go of what the Deployment has. Its name.
     """
     world.rule_of_one = False
     body, name = template(image), f"web-own-{world.number()}"
@@ -32,11 +32,11 @@ def rolled(world: World, image: str, pods: int) -> str:
         template_hash(body), labels={"app": "web", keys.HASH_LABEL: pod_hash},
         status_replicas=pods, ready_replicas=pods, status_available=pods,
     )  # fmt: skip
-    stable = world.situation().stable
-    if stable is not None and stable.owner_uid == world.d.ref.uid:
+    base = world.situation().base
+    if base is not None:
         left = max(0, world.d.replicas - pods)
         world.change(
-            stable, replicas=left, status_replicas=left, ready_replicas=left, status_available=left
+            base, replicas=left, status_replicas=left, ready_replicas=left, status_available=left
         )
     world.edit(paused=False)
     return name
