@@ -61,14 +61,12 @@ class InModel:
     # --- what a user does
 
     def deploy(self, change: Deploy) -> None:
-        edits: dict[str, Any] = {"template": _template(change.version, change.limits)}
-        if change.min_ready_seconds is not None:
-            edits["min_ready_seconds"] = change.min_ready_seconds
-        self._world.edit(**edits, **_resized(change.replicas))
+        body = _template(change.version, change.limits)
+        edits = _given(paused=change.paused, min_ready_seconds=change.min_ready_seconds)
+        self._world.edit(template=body, **edits, **_resized(change.replicas))
 
     def edit_deployment(self, change: Edit) -> None:
-        wanted = {"paused": change.paused, "strategy": change.strategy}
-        edits: dict[str, Any] = {name: v for name, v in wanted.items() if v is not None}
+        edits = _given(paused=change.paused, strategy=change.strategy)
         if change.annotations:
             edits["annotations"] = {**self._world.d.annotations, **change.annotations}
         self._world.edit(**edits, **_resized(change.replicas))
@@ -280,6 +278,10 @@ def _template(version: str, limits: Mapping[str, str]) -> dict[str, Any]:
 def _version(body: Mapping[str, Any]) -> str:
     image = str(body["spec"]["containers"][0]["image"])
     return named(image.replace("web:", "v"), body)
+
+
+def _given(**wanted: Any) -> dict[str, Any]:
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _resized(replicas: int | None) -> dict[str, int]:

@@ -37,13 +37,15 @@ class OnCluster:
         self._deadline_seconds = given.progress_deadline_seconds
         self._looks = 0
         self._rests: Iterator[State] | None = None if rests is None else iter(rests)
+        # The uids of all that the script has made.
+        self._rollouts: set[str] = set()
         self._began_at = 0.0
 
     def begin(self) -> None:
         """v1 serves, and is adopted where the script says so."""
         *others, deployment = manifests.app(self._namespace, replicas=self._given.replicas)
         self._story.apply(*others, self._deployment_of(deployment, "v1", {}))
-        self._until(lambda: self._ready() == self._given.replicas, "v1 serves")
+        self._until(lambda: self._endpoints() == self._given.replicas, "v1 serves")
         if self._given.adopted:
             self.create_rollout()
             self._until(lambda: self._status().get("phase") == "Healthy", "adopted")
@@ -61,13 +63,15 @@ class OnCluster:
         if change.limits:
             container["resources"] = {"limits": dict(change.limits)}
         spec: Json = {"template": {"spec": {"containers": [container]}}}
-        wanted = {"replicas": change.replicas, "minReadySeconds": change.min_ready_seconds}
-        spec |= {name: value for name, value in wanted.items() if value is not None}
+        spec |= _given(
+            replicas=change.replicas,
+            paused=change.paused,
+            minReadySeconds=change.min_ready_seconds,
+        )
         self._cluster.patch(self._deployment_path, {"spec": spec}, kind="strategic-merge")
 
     def edit_deployment(self, change: Edit) -> None:
-        wanted = {"replicas": change.replicas, "paused": change.paused}
-        spec: Json = {name: value for name, value in wanted.items() if value is not None}
+        spec = _given(replicas=change.replicas, paused=change.paused)
         if change.strategy is not None:
             spec["strategy"] = {"type": change.strategy, "rollingUpdate": None}
         metadata = {"annotations": dict(change.annotations)}
@@ -130,11 +134,11 @@ class OnCluster:
         assert "immutable" in answer.text
 
     def create_rollout(self) -> None:
-        self._story.apply(self._rollout(self._name))
+        self._create_rollout(self._name)
 
     def create_rival(self) -> None:
         self._rival = "younger"
-        self._story.apply(self._rollout(self._rival))
+        self._create_rollout(self._rival)
 
     def delete_rollout(self) -> None:
         self._cluster.delete(self._rollout_path)
@@ -243,11 +247,10 @@ class OnCluster:
 
     def _rejections_told(self) -> int:
         path = f"/apis/events.k8s.io/v1/namespaces/{self._namespace}/events"
-        told = self._cluster.get(path)["items"]
         return sum(
             (event.get("series") or {}).get("count", 1)
-            for event in told
-            if event["reason"] == "RolledBack" and event["regarding"]["kind"] == "Rollout"
+            for event in self._cluster.get(path)["items"]
+            if event["reason"] == "RolledBack" and event["regarding"].get("uid") in self._rollouts
         )
 
     def _is_at(self, wanted: Until) -> bool:
@@ -265,6 +268,10 @@ class OnCluster:
 
     def _ready(self) -> int:
         return sum(is_ready(pod) for pod in self._story.pods())
+
+    def _endpoints(self) -> int:
+        """As the record has them, from which the fewest will be read."""
+        return self._story.endpoints()[-1][1] if self._story.endpoints() else 0
 
     def _status(self) -> Json:
         found = self._find("rollouts", self._name) or {}
@@ -298,7 +305,7 @@ class OnCluster:
     def _unlabel(self, path: str) -> None:
         self._cluster.patch(path, {"metadata": {"labels": {ROLLOUT_LABEL: None}}})
 
-    def _rollout(self, name: str) -> Json:
+    def _create_rollout(self, name: str) -> None:
         found = manifests.rollout(
             self._namespace,
             name=name,
@@ -306,7 +313,10 @@ class OnCluster:
             progressDeadline=f"{self._deadline_seconds}s",
         )
         found["spec"]["targetRef"]["name"] = self._given.name
-        return found
+        self._story.apply(found)
+        made = self._find("rollouts", name)
+        assert made is not None
+        self._rollouts.add(str(made["metadata"]["uid"]))
 
     def _deployment_of(self, found: Json, version: str, labels: Mapping[str, str]) -> Json:
         """The demo's Deployment under the script's name, with pods that begin and end at once."""
@@ -336,6 +346,10 @@ def _is_calm(state: State) -> bool:
 def _steps(steps: tuple[At, ...]) -> list[Json]:
     wish = {True: "Required", False: "NotRequired"}
     return [manifests.step(s.weight, f"{s.seconds}s", approval=wish[s.approval]) for s in steps]
+
+
+def _given(**wanted: Any) -> Json:
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def _environment(version: str) -> list[Json]:

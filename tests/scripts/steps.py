@@ -57,10 +57,11 @@ class Step(Protocol):
 
 @dataclass(frozen=True)
 class Deploy:
-    """This version comes into the Deployment; with `replicas` in the same edit."""
+    """This version comes into the Deployment; what else is given, in the same edit."""
 
     version: str
     replicas: int | None = None
+    paused: bool | None = None
     min_ready_seconds: int | None = None
     # Resource limits of the container.
     limits: Mapping[str, str] = field(default_factory=dict)

@@ -56,9 +56,36 @@ GATE = (
         then=Then("Healthy", stable="v2", result="done", conditions=("Conflict",)),
     ),
     Script(
+        "unpaused by the edit that brings a new version",
+        given=Given(steps=APPROVED_STEP),
+        when=(
+            Deploy("v2", paused=False),
+            UntilShut(),
+            # Whatever its pods were called before: it is released like any other.
+            Until("Paused", step=1, version="v2"),
+            Rest("Paused", stable="v1"),
+            Command("promote"),
+        ),
+        then=Then("Healthy", stable="v2", result="done", conditions=("Conflict",)),
+    ),
+    Script(
         "unpaused by every sync",
         when=(*UNPAUSED, *UNPAUSED, *UNPAUSED, *UNPAUSED),
-        then=Then("Healthy", stable="v1", versions=("v1",), conditions=("Conflict",)),
+        then=Then("Stalled", stable="v1", versions=("v1",), conditions=("Conflict",)),
+    ),
+    Script(
+        "unpaused by every sync in mid-release",
+        given=Given(steps=APPROVED_STEP),
+        when=(
+            Deploy("v2"),
+            Until("Paused", version="v2"),
+            *UNPAUSED,
+            Rest("Paused", stable="v1"),
+            *UNPAUSED,
+            Rest("Paused", stable="v1"),
+            *UNPAUSED,
+        ),
+        then=Then("Stalled", stable="v1", template="v2", conditions=("Conflict",)),
     ),
     Script(
         "our label taken off the Deployment is put back",

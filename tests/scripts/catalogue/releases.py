@@ -147,6 +147,22 @@ RELEASES = (
         then=Then("RolledBack", stable="v1", template="v2", rejected=("v2",), result="done"),
     ),
     Script(
+        "a step above 50 is reached before it is promoted",
+        given=Given(steps=(At(50), At(75, approval=True))),
+        when=(
+            Deploy("v2"),
+            Until("Paused", step=2, version="v2"),
+            Command("promote"),
+        ),
+        then=Then("Healthy", stable="v2", versions=("v1", "v2"), result="done"),
+    ),
+    Script(
+        "a step above 50 is rolled back with N serving",
+        given=Given(steps=(At(75, approval=True),)),
+        when=(Deploy("v2"), Until("Paused", version="v2"), Command("abort")),
+        then=Then("RolledBack", stable="v1", template="v2", rejected=("v2",), result="done"),
+    ),
+    Script(
         "scaled up in mid-release",
         given=Given(steps=(At(50, approval=True),)),
         when=(
