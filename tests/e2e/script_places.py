@@ -15,11 +15,14 @@ from typing import Final
 import requests
 
 from e2e.local_operator import LocalOperator
+from scripts.on_cluster import SLOW
 from stage.cluster import Cluster, kubectl, path_of
 from stage.story import Story
 
 # Owners first: what they own is not made again then.
-MADE: Final = ("deployments", "replicasets", "pods")
+MADE: Final = ("rollouts", "services", "deployments", "replicasets", "pods")
+# What the operator and the controllers take away.
+LEFT: Final = (*MADE, "controllerrevisions", "endpointslices")
 PATIENCE_SECONDS: Final = 30
 
 
@@ -34,7 +37,7 @@ class Places:
 
     @contextlib.contextmanager
     def story(self, rollout: str) -> Iterator[Story]:
-        """A story in a namespace without any Deployment, with an operator that runs."""
+        """A story in an empty namespace, with an operator that runs."""
         operator = self._operator or self._new()
         story = Story(self._cluster, operator.namespace, rollout=rollout)
         story.operator_log = operator.log_tail
@@ -75,15 +78,13 @@ class Places:
     def _clear(self, story: Story) -> None:
         """Take away all that a script can have made; the operator has to let go of it."""
         namespace = story.namespace
-        self._cluster.delete(path_of("rollouts", namespace))
         for resource in MADE:
             body = {"propagationPolicy": "Background", "gracePeriodSeconds": 0}
             path = path_of(resource, namespace)
             self._cluster.request("DELETE", path, json=body).raise_for_status()
-        story.kubectl("delete", "configmap", "slow", "--ignore-not-found")
+        self._cluster.delete(f"/api/v1/namespaces/{namespace}/configmaps/{SLOW}")
 
         def clear() -> bool:
-            left = [self._cluster.items(kind, namespace) for kind in ("rollouts", *MADE)]
-            return not any(left) and not self._cluster.items("controllerrevisions", namespace)
+            return not any(self._cluster.items(kind, namespace) for kind in LEFT)
 
         story.eventually(clear, PATIENCE_SECONDS, "the place is clear")

@@ -43,8 +43,8 @@ class OnCluster:
 
     def begin(self) -> None:
         """v1 serves, and is adopted where the script says so."""
-        *others, deployment = manifests.app(self._namespace, replicas=self._given.replicas)
-        self._story.apply(*others, self._deployment_of(deployment, "v1", {}))
+        self._create("services", self._manifest("Service"))
+        self.create_deployment("v1", {})
         self._until(lambda: self._endpoints() == self._given.replicas, "v1 serves")
         if self._given.adopted:
             self.create_rollout()
@@ -94,13 +94,9 @@ class OnCluster:
         self._cluster.patch(self._rollout_path, {"metadata": {"annotations": {COMMAND: typed}}})
 
     def break_version(self, version: str) -> None:
-        slow = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": SLOW, "namespace": self._namespace},
-            "data": {version: FOR_EVER_SECONDS},
-        }
-        self._story.apply(slow)
+        self._story.kubectl(
+            "create", "configmap", SLOW, f"--from-literal={version}={FOR_EVER_SECONDS}"
+        )
 
     def heal(self) -> None:
         """Pods that have been made are unready for ever; those that come after them are not."""
@@ -122,8 +118,15 @@ class OnCluster:
         self._cluster.delete(self._deployment_path)
 
     def create_deployment(self, version: str, labels: Mapping[str, str]) -> None:
-        deployment = manifests.app(self._namespace, replicas=self._given.replicas)[-1]
-        self._story.apply(self._deployment_of(deployment, version, labels))
+        """The demo's Deployment under the script's name, with pods that begin and end at once."""
+        found = self._manifest("Deployment")
+        found["metadata"]["name"] = self._given.name
+        spec = found["spec"]
+        spec["revisionHistoryLimit"] = self._given.revision_history_limit
+        spec["selector"]["matchLabels"].update(labels)
+        spec["template"]["metadata"]["labels"].update(labels)
+        spec["template"]["spec"]["containers"][0]["env"] = _environment(version)
+        self._create("deployments", found)
 
     def edit_selector(self) -> None:
         change = {"spec": {"selector": {"matchLabels": {"track": "second"}}}}
@@ -313,20 +316,19 @@ class OnCluster:
             progressDeadline=f"{self._deadline_seconds}s",
         )
         found["spec"]["targetRef"]["name"] = self._given.name
-        self._story.apply(found)
-        made = self._find("rollouts", name)
-        assert made is not None
+        made = self._create("rollouts", found)
         self._rollouts.add(str(made["metadata"]["uid"]))
 
-    def _deployment_of(self, found: Json, version: str, labels: Mapping[str, str]) -> Json:
-        """The demo's Deployment under the script's name, with pods that begin and end at once."""
-        found["metadata"]["name"] = self._given.name
-        spec = found["spec"]
-        spec["revisionHistoryLimit"] = self._given.revision_history_limit
-        spec["selector"]["matchLabels"].update(labels)
-        spec["template"]["metadata"]["labels"].update(labels)
-        spec["template"]["spec"]["containers"][0]["env"] = _environment(version)
-        return found
+    def _manifest(self, kind: str) -> Json:
+        found = manifests.app(self._namespace, replicas=self._given.replicas)
+        return next(item for item in found if item["kind"] == kind)
+
+    def _create(self, resource: str, found: Json) -> Json:
+        path = path_of(resource, self._namespace)
+        answer = self._cluster.request("POST", path, json=found)
+        assert answer.status_code == 201, answer.text
+        made: Json = answer.json()
+        return made
 
 
 def play(script: Script, story: Story, rests: list[State] | None) -> OnCluster:
