@@ -28,6 +28,7 @@ from sluice.core.templates import template_hash
 PATIENCE_SECONDS: Final = 900
 # Nothing has been written for so long: nothing moves any more.
 QUIET_SECONDS: Final = 3
+ROLLING: Final = "the controller of a Deployment that is not paused"
 
 
 class NotInModel(Exception):
@@ -44,7 +45,7 @@ class InModel:
         self._deadline_seconds = given.progress_deadline_seconds
         self.rests: list[State] = []
         if not given.adopted:
-            self._lacks("the controller of a Deployment that is not paused")
+            self._lacks(ROLLING)
         self._world = World(policy=self._policy(), replicas=given.replicas)
         self._world.edit(
             revision_history_limit=given.revision_history_limit,
@@ -62,10 +63,12 @@ class InModel:
 
     def deploy(self, change: Deploy) -> None:
         body = _template(change.version, change.limits)
+        self._stays_put(change.paused, _version(body))
         edits = _given(paused=change.paused, min_ready_seconds=change.min_ready_seconds)
         self._world.edit(template=body, **edits, **_resized(change.replicas))
 
     def edit_deployment(self, change: Edit) -> None:
+        self._stays_put(change.paused, _version(self._world.d.template))
         edits = _given(paused=change.paused, strategy=change.strategy)
         if change.annotations:
             edits["annotations"] = {**self._world.d.annotations, **change.annotations}
@@ -247,6 +250,11 @@ class InModel:
             steps=tuple(_step(at) for at in self._steps),
             progress_deadline_seconds=self._deadline_seconds,
         )
+
+    def _stays_put(self, paused: bool | None, version: str) -> None:
+        """Unpaused, a Deployment does nothing if what it owns has its template."""
+        if paused is False and version != self.state().stable:
+            self._lacks(ROLLING)
 
     def _lacks(self, what: str) -> NoReturn:
         raise NotInModel(what)

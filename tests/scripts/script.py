@@ -80,8 +80,7 @@ class Script:
 
     `never_below` is the fewest ready pods behind the Service that are right at any instant: N less
     maxUnavailable, or less where the user wants it so, and `because` then says how.
-    `model_lacks` says what the model would need to play it: until then it is played on the cluster
-    alone. `core_lacks` says why the core does not play it right yet.
+    `model_lacks` says what the model would need to play it: until then the cluster alone does.
     """
 
     name: str
@@ -91,7 +90,6 @@ class Script:
     never_below: int = REPLICAS
     because: str = ""
     model_lacks: str = ""
-    core_lacks: str = ""
 
     @property
     def slug(self) -> str:

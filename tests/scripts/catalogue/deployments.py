@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts.catalogue.gate import ROLLING
 from scripts.catalogue.rollbacks import REJECT_V2
 from scripts.script import Given, Script, Then
 from scripts.steps import (
@@ -137,6 +138,6 @@ DEPLOYMENTS = (
             Heal(),
         ),
         then=Then("Healthy", stable="v2", versions=("v1", "v2")),
-        model_lacks="the controller of a Deployment that is not paused",
+        model_lacks=ROLLING,
     ),
 )

@@ -22,6 +22,7 @@ from scripts.steps import (
 )
 
 APPROVED_STEP = (At(25, approval=True),)
+ROLLING = "the controller of a Deployment that is not paused"
 UNPAUSED: tuple[Step, ...] = (Edit(paused=False), UntilShut())
 
 GATE = (
@@ -42,6 +43,7 @@ GATE = (
             result="done",
             conditions=("Conflict", "Rejected"),
         ),
+        model_lacks=ROLLING,
     ),
     Script(
         "unpaused by the edit that brings a new version",
@@ -55,6 +57,7 @@ GATE = (
             Command("promote"),
         ),
         then=Then("Healthy", stable="v2", result="done", conditions=("Conflict",)),
+        model_lacks=ROLLING,
     ),
     Script(
         "unpaused by every sync",
@@ -74,6 +77,7 @@ GATE = (
             Command("promote"),
         ),
         then=Then("Healthy", stable="v2", result="done", conditions=("Conflict",)),
+        model_lacks=ROLLING,
     ),
     Script(
         "our label taken off the Deployment is put back",
