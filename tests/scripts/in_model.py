@@ -63,6 +63,7 @@ class InModel:
 
     def deploy(self, change: Deploy) -> None:
         body = _template(change.version, change.limits)
+        body["metadata"]["labels"] = self._world.d.template["metadata"]["labels"]
         self._stays_put(change.paused, _version(body))
         edits = _given(paused=change.paused, min_ready_seconds=change.min_ready_seconds)
         self._world.edit(template=body, **edits, **_resized(change.replicas))
@@ -136,7 +137,7 @@ class InModel:
         self._lacks("an API server that validates")
 
     def create_rollout(self) -> None:
-        self._lacks("the controller of a Deployment that is not paused")
+        self._lacks(ROLLING)
 
     def create_rival(self) -> None:
         self._lacks("a second Rollout")
