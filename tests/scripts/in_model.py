@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final, NoReturn
 
-from world import World, hashed, template
+from world import World, template
 
 from scripts.script import Given, Script
 from scripts.state import (
@@ -22,13 +22,15 @@ from scripts.steps import At, Deploy, Edit, EditRollout, Rest, Until
 from sluice.core import keys
 from sluice.core.objects import ReplicaSet, Role
 from sluice.core.policy import Policy, Step
-from sluice.core.templates import template_hash
+from sluice.model import people
+from sluice.model.cluster import Strategy
+from sluice.model.pods import Image
 
 # The longest that anything is awaited, in virtual time.
 PATIENCE_SECONDS: Final = 900
 # Nothing has been written for so long: nothing moves any more.
 QUIET_SECONDS: Final = 3
-ROLLING: Final = "the controller of a Deployment that is not paused"
+VERSIONS: Final = ("v1", "v2", "v3")
 
 
 class NotInModel(Exception):
@@ -44,14 +46,29 @@ class InModel:
         self._paused = False
         self._deadline_seconds = given.progress_deadline_seconds
         self.rests: list[State] = []
-        if not given.adopted:
-            self._lacks(ROLLING)
-        self._world = World(policy=self._policy(), replicas=given.replicas)
-        self._world.edit(
-            revision_history_limit=given.revision_history_limit,
-            max_unavailable=given.replicas // 4,
+        self._world = World(
+            policy=self._policy(),
+            replicas=given.replicas,
+            strategy=Strategy(),
+            rolls=True,
+            collects=True,
+            # Who unpauses it lets it own several, until they are put in their place.
+            rule_of_one=False,
         )
-        self._until(lambda: self._status().get("phase") == "Healthy", "adopted")
+        self._world.edit(
+            replicas=given.replicas,
+            max_unavailable=self._world.strategy.unavailable(given.replicas),
+            revision_history_limit=given.revision_history_limit,
+        )
+        # Slow enough that the operator sees a roll before it is over.
+        for version in VERSIONS:
+            self._world.kubelet.images[_image(version)] = Image(start_seconds=1.0)
+        self._waiting = self._world.rollout
+        self._world.rollout = None
+        self._until(lambda: self._world.d.available_replicas == given.replicas, "v1 serves")
+        if given.adopted:
+            self.create_rollout()
+            self._until(lambda: self._status().get("phase") == "Healthy", "adopted")
         self._world.least_serving = self._world.serving()
 
     @property
@@ -64,16 +81,14 @@ class InModel:
     def deploy(self, change: Deploy) -> None:
         body = _template(change.version, change.limits)
         body["metadata"]["labels"] = self._world.d.template["metadata"]["labels"]
-        self._stays_put(change.paused, _version(body))
         edits = _given(paused=change.paused, min_ready_seconds=change.min_ready_seconds)
-        self._world.edit(template=body, **edits, **_resized(change.replicas))
+        self._world.edit(template=body, **edits, **self._resized(change.replicas))
 
     def edit_deployment(self, change: Edit) -> None:
-        self._stays_put(change.paused, _version(self._world.d.template))
         edits = _given(paused=change.paused, strategy=change.strategy)
         if change.annotations:
             edits["annotations"] = {**self._world.d.annotations, **change.annotations}
-        self._world.edit(**edits, **_resized(change.replicas))
+        self._world.edit(**edits, **self._resized(change.replicas))
 
     def edit_rollout(self, change: EditRollout) -> None:
         self._steps = self._steps if change.steps is None else change.steps
@@ -104,40 +119,20 @@ class InModel:
         self._world.controllers()
 
     def delete_deployment(self) -> None:
-        """The garbage collector takes what it owned."""
-        world = self._world
-        uid = world.d.ref.uid
-        for name in [n for n, rs in world.replica_sets.items() if rs.owner_uid == uid]:
-            del world.replica_sets[name]
-        world.deployment = None
-        world.controllers()
+        people.delete_deployment(self._world)
+        self._world.controllers()
 
     def create_deployment(self, version: str, labels: Mapping[str, str]) -> None:
-        """A new one, rolled out: a plain Deployment is the business of its own controller."""
-        if labels:
-            self._lacks("selectors other than app=web")
         body = _template(version, {})
-        number = self._world.counter + 1000
-        new = World(policy=self._policy(), replicas=self._replicas, counter=number)
-        first, pod_hash = new.of("web:1"), f"hash{new.counter}"
-        running = replace(
-            first,
-            ref=replace(first.ref, name=f"web-{pod_hash}"),
-            template=hashed(body, pod_hash),
-            template_hash=template_hash(body),
-            labels={**first.labels, keys.HASH_LABEL: pod_hash},
-            created=self._world.now,
-        )
-        self._world.counter = new.counter
-        self._world.replica_sets[running.ref.name] = running
-        self._world.deployment = replace(new.d, template=body, template_hash=running.template_hash)
-        self._world.edit(**_resized(running.replicas))
+        body["metadata"]["labels"].update(labels)
+        people.create_deployment(self._world, "web", body, self._replicas)
+        self._world.controllers()
 
     def edit_selector(self) -> None:
         self._lacks("an API server that validates")
 
     def create_rollout(self) -> None:
-        self._lacks(ROLLING)
+        self._world.rollout = self._waiting
 
     def create_rival(self) -> None:
         self._lacks("a second Rollout")
@@ -237,6 +232,9 @@ class InModel:
         for _ in range(2 * PATIENCE_SECONDS):
             if condition():
                 return
+            if self._world.rollout is None:
+                self._world.now += timedelta(seconds=0.5)
+                self._world.controllers()
             self._world.run(0.5)
         raise AssertionError(f"never: {what}\n{self.state()}\n{self._world.decisions[-5:]}")
 
@@ -252,10 +250,11 @@ class InModel:
             progress_deadline_seconds=self._deadline_seconds,
         )
 
-    def _stays_put(self, paused: bool | None, version: str) -> None:
-        """Unpaused, a Deployment does nothing if what it owns has its template."""
-        if paused is False and version != self.state().stable:
-            self._lacks(ROLLING)
+    def _resized(self, replicas: int | None) -> dict[str, int]:
+        if replicas is None:
+            return {}
+        missing = self._world.strategy.unavailable(replicas)
+        return {"replicas": replicas, "max_unavailable": missing}
 
     def _lacks(self, what: str) -> NoReturn:
         raise NotInModel(what)
@@ -291,10 +290,6 @@ def _version(body: Mapping[str, Any]) -> str:
 
 def _given(**wanted: Any) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None}
-
-
-def _resized(replicas: int | None) -> dict[str, int]:
-    return {} if replicas is None else {"replicas": replicas, "max_unavailable": replicas // 4}
 
 
 def _without_ours(labels: Mapping[str, str]) -> dict[str, str]:

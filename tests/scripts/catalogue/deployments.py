@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from scripts.catalogue.gate import ROLLING
 from scripts.catalogue.rollbacks import REJECT_V2
 from scripts.script import Given, Script, Then
 from scripts.steps import (
@@ -53,7 +52,6 @@ DEPLOYMENTS = (
         then=Then("Healthy", stable="v3", versions=("v2", "v3")),
         never_below=0,
         because=DELETED,
-        model_lacks="selectors other than app=web",
     ),
     Script(
         "the selector cannot be edited",
@@ -138,6 +136,5 @@ DEPLOYMENTS = (
             Heal(),
         ),
         then=Then("Healthy", stable="v2", versions=("v1", "v2")),
-        model_lacks=ROLLING,
     ),
 )

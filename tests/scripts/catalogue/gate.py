@@ -22,7 +22,6 @@ from scripts.steps import (
 )
 
 APPROVED_STEP = (At(25, approval=True),)
-ROLLING = "the controller of a Deployment that is not paused"
 UNPAUSED: tuple[Step, ...] = (Edit(paused=False), UntilShut())
 
 GATE = (
@@ -43,7 +42,6 @@ GATE = (
             result="done",
             conditions=("Conflict", "Rejected"),
         ),
-        model_lacks=ROLLING,
     ),
     Script(
         "unpaused by the edit that brings a new version",
@@ -57,7 +55,6 @@ GATE = (
             Command("promote"),
         ),
         then=Then("Healthy", stable="v2", result="done", conditions=("Conflict",)),
-        model_lacks=ROLLING,
     ),
     Script(
         "unpaused by every sync",
@@ -77,7 +74,6 @@ GATE = (
             Command("promote"),
         ),
         then=Then("Healthy", stable="v2", result="done", conditions=("Conflict",)),
-        model_lacks=ROLLING,
     ),
     Script(
         "our label taken off the Deployment is put back",

@@ -52,7 +52,6 @@ RELEASES = (
             Command("promote"),
         ),
         then=Then("Healthy", stable="v1+restarted", result="done", versions=("v1", "v1+restarted")),
-        model_lacks="annotations in the template of a ReplicaSet",
     ),
     Script(
         "an approval is bound to its step",
@@ -128,7 +127,6 @@ RELEASES = (
         given=Given(progress_deadline_seconds=3),
         when=(Deploy("v2", min_ready_seconds=300),),
         then=Then("RolledBack", stable="v1", template="v2", rejected=("v2",)),
-        model_lacks="pods that are ready and not yet available",
     ),
     Script(
         "another spelling of a quantity is no release",
