@@ -225,6 +225,6 @@ def test_evictions_in_a_release_are_refused_as_at_rest_and_the_release_goes_thro
 def wait_for_approval(story: Story, number: int) -> None:
     def waits() -> bool:
         status = story.now().status
-        return status["phase"] == "Paused" and status["release"]["step"] == number
+        return bool(status["phase"] == "Paused" and status["release"]["step"] == number)
 
     story.eventually(waits, 60, f"step {number} waits for its approval")
