@@ -31,22 +31,23 @@ class DeploymentWatch:
 
     def replicas(self, since: float = 0.0) -> list[tuple[float, int]]:
         """`spec.replicas` over time, as (from when, how many); the first is that at `since`."""
-        series: list[tuple[float, int]] = []
-        for change in self._changes():
-            count = change.object["spec"]["replicas"]
-            if not series or series[-1][1] != count:
-                series.append((change.at, count))
-        earlier = [entry for entry in series if entry[0] < since][-1:]
-        return earlier + [entry for entry in series if entry[0] >= since]
+        return [(at, int(str(value))) for at, value in self._series("replicas", since)]
 
     def course(self, field: str, since: float = 0.0) -> list[object]:
-        """The values of one field of the spec, one after another, None where it was absent."""
-        values: list[object] = []
-        for state in self.states(since):
-            value = state["spec"].get(field)
-            if values[-1:] != [value]:
-                values.append(value)
-        return values
+        """The values of one field of the spec, one after another, from the one at `since` on.
+
+        None where it was absent.
+        """
+        return [value for _, value in self._series(field, since)]
+
+    def _series(self, field: str, since: float) -> list[tuple[float, object]]:
+        series: list[tuple[float, object]] = []
+        for change in self._changes():
+            value = change.object["spec"].get(field)
+            if not series or series[-1][1] != value:
+                series.append((change.at, value))
+        first = max((index for index, (at, _) in enumerate(series) if at <= since), default=0)
+        return series[first:]
 
 
 def fields_of(item: Json, manager: str, operation: str | None = None) -> set[str]:

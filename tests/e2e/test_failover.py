@@ -72,7 +72,7 @@ def test_a_canary_that_turns_bad_when_its_leader_goes_is_rolled_back_by_the_othe
     getattr(pair[first], how)()
     bad_at = turn_bad(story, "v2")
 
-    # Then the other one rolls it back in time
+    # Then the other one rolls it back in time; who was told to end has ended when it turns bad
     decided = story.until("RollingBack", "RolledBack", since=gone_at)
     took = decided.at - (gone_at if how == "kill" else bad_at)
     print(f"{how}: rolled back after {decided.at - gone_at:.1f} s, {decided.at - bad_at:.1f} s bad")
