@@ -18,12 +18,13 @@ from e2e import audit
 from e2e.deployment_watch import SLUICE, DeploymentWatch, fields_of
 from e2e.external_metrics import GROUP_VERSION
 from e2e.invariants import fewest_serving, made, most_owned, stable_versions
+from e2e.load_counts import assert_all_answered
 from e2e.local_operator import LocalOperator
 from e2e.swap import stop_in_the_gap
 from stage.cluster import Cluster, Json, path_of
 from stage.manifests import step
 from stage.story import Story, version_of
-from stage.traffic import failed, lost
+from stage.traffic import Traffic
 
 RATE = 20
 FEW, MANY = 2, 4
@@ -129,7 +130,9 @@ def until_at_rest(story: Story, phase: str, version: str, replicas: int) -> None
     story.eventually(alone, 60, f"{replicas} pods of {version}, and no other")
 
 
-def assert_nothing_lost(story: Story, watch: DeploymentWatch, since: float) -> None:
+def assert_nothing_lost(
+    story: Story, watch: DeploymentWatch, since: float, before: Traffic
+) -> None:
     """No request, and no pod more than maxUnavailable (25 %) of N, the smaller where N changed."""
     now = time.time()
     changes = watch.replicas(since)
@@ -138,9 +141,7 @@ def assert_nothing_lost(story: Story, watch: DeploymentWatch, since: float) -> N
         fewer = min(count, changes[max(0, index - 1)][1])
         fewest = fewest_serving(story, max(since, start), ends[index])
         assert fewest >= fewer - fewer // 4, f"{fewest} of {fewer}\n{story.tell()}"
-    story.eventually(lambda: story.traffic().now > now + 1, 15, "the load's counts")
-    totals = story.traffic().totals
-    assert (lost(totals), failed(totals)) == (0, 0), story.traffic().lost
+    assert_all_answered(story, before)
     assert most_owned(story) == 1
     for state in watch.states(since):
         assert "spec/replicas" not in fields_of(state, SLUICE)
@@ -159,7 +160,7 @@ def test_replicas_follow_the_autoscaler_before_in_and_after_a_release(
     watch = watched(story)
     wanted = external_metrics(story)
     wanted.set(FEW)
-    began, position = time.time(), audit.mark()
+    began, before, position = time.time(), story.traffic(), audit.mark()
     story.apply({**AUTOSCALER, "metadata": {"name": "web", "namespace": story.namespace}})
     story.adopt(steps=[step(50, approval="Required")])
 
@@ -205,7 +206,7 @@ def test_replicas_follow_the_autoscaler_before_in_and_after_a_release(
         and entry["objectRef"].get("subresource") == "scale"
     ]
     assert len(scaled) == len(audit.by(HPA_USER, scaled)) == 5
-    assert_nothing_lost(story, watch, began)
+    assert_nothing_lost(story, watch, began, before)
     assert stable_versions(story, began) == ["v1", "v2", "v1"]
 
 
@@ -222,7 +223,7 @@ def test_scaled_between_the_two_patches_of_a_swap(
     operator, watch = new_operator(story), watched(story)
     operator.start()
     story.adopt(steps=[step(50, approval="Required")])
-    began = time.time()
+    began, before = time.time(), story.traffic()
     start_release(story, "v2")
     operator.kill()
     story.command("promote")
@@ -242,7 +243,7 @@ def test_scaled_between_the_two_patches_of_a_swap(
     assert len(made(story, "v2")) == max(first, then), story.tell()
     assert len(made(story, "v1", since=began)) == max(0, then - first), story.tell()
     assert watch.course("replicas", began) == [first, then]
-    assert_nothing_lost(story, watch, began)
+    assert_nothing_lost(story, watch, began, before)
     assert stable_versions(story, began) == ["v1", "v2"]
 
 
@@ -258,7 +259,7 @@ def test_scaled_after_each_write_of_a_swap(
     operator, watch = new_operator(story), watched(story)
     operator.start()
     story.adopt(steps=[step(50, approval="Required")])
-    began, sizes = time.time(), [FEW]
+    began, before, sizes = time.time(), story.traffic(), [FEW]
 
     for writes in range(share, WRITES + 1, SHARES):
         # When the Deployment is scaled after the n-th write that follows the last approval, up
@@ -280,7 +281,7 @@ def test_scaled_after_each_write_of_a_swap(
 
     # And the sizes are those that were typed, and nothing was lost on the way
     assert watch.course("replicas", began) == sizes
-    assert_nothing_lost(story, watch, began)
+    assert_nothing_lost(story, watch, began, before)
 
 
 def observed(story: Story) -> bool:
