@@ -18,7 +18,7 @@ from e2e import audit
 from e2e.deployment_watch import SLUICE, DeploymentWatch, fields_of
 from e2e.external_metrics import GROUP_VERSION
 from e2e.invariants import fewest_serving, made, most_owned, stable_versions
-from e2e.load_counts import assert_all_answered
+from e2e.load_counts import LONG_DRAIN, assert_all_answered
 from e2e.local_operator import LocalOperator
 from e2e.swap import stop_in_the_gap
 from stage.cluster import Cluster, Json, path_of
@@ -56,8 +56,6 @@ AUTOSCALER: Final[Json] = {
 }
 # From the approval of its last step on, a release makes so many writes until it shrinks.
 WRITES = 8
-# Shorter than the app's own, which is for more traffic than there is here.
-DRAIN: Final = {"DRAIN_SECONDS": "3"}
 SHARES = 2
 
 
@@ -120,12 +118,13 @@ def start_release(story: Story, version: str) -> None:
 
 
 def until_at_rest(story: Story, phase: str, version: str, replicas: int) -> None:
-    """Wait until this version is stable and has all the pods there are, so many of them."""
+    """Wait until this version is stable and has so many pods, and no other has any that stays."""
     story.until_now(phase, version)
     story.until_serving(version, replicas)
 
     def alone() -> bool:
-        return len(story.uids(version)) == replicas == len(story.pods())
+        staying = [pod for pod in story.pods() if "deletionTimestamp" not in pod["metadata"]]
+        return len(staying) == replicas == len(story.uids(version))
 
     story.eventually(alone, 60, f"{replicas} pods of {version}, and no other")
 
@@ -154,7 +153,7 @@ def test_replicas_follow_the_autoscaler_before_in_and_after_a_release(
     watched: Callable[[Story], DeploymentWatch],
 ) -> None:
     # Given a Deployment under traffic, with an autoscaler
-    story = new_story("solo-autoscaled", replicas=FEW, rate=RATE, environment=DRAIN)
+    story = new_story("solo-autoscaled", replicas=FEW, rate=RATE, environment=LONG_DRAIN)
     operator = new_operator(story)
     operator.start()
     watch = watched(story)
@@ -219,7 +218,7 @@ def test_scaled_between_the_two_patches_of_a_swap(
     then: int,
 ) -> None:
     # Given a release under traffic whose operator has died between the two changes of owner
-    story = new_story("solo-scaled-gap", replicas=first, rate=RATE, environment=DRAIN)
+    story = new_story("solo-scaled-gap", replicas=first, rate=RATE, environment=LONG_DRAIN)
     operator, watch = new_operator(story), watched(story)
     operator.start()
     story.adopt(steps=[step(50, approval="Required")])
@@ -255,7 +254,7 @@ def test_scaled_after_each_write_of_a_swap(
     share: int,
 ) -> None:
     # Given a Deployment under traffic
-    story = new_story(f"solo-scaled-swap-{share}", replicas=FEW, rate=RATE, environment=DRAIN)
+    story = new_story(f"solo-scaled-swap-{share}", replicas=FEW, rate=RATE, environment=LONG_DRAIN)
     operator, watch = new_operator(story), watched(story)
     operator.start()
     story.adopt(steps=[step(50, approval="Required")])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from e2e.invariants import fewest_serving, made, most_owned, stable_versions
-from e2e.load_counts import assert_all_answered
+from e2e.load_counts import LONG_DRAIN, assert_all_answered
 from e2e.local_operator import LocalOperator
 from e2e.swap import stop_in_the_gap
 from stage.cluster import Json, path_of
@@ -180,7 +180,7 @@ def test_evictions_in_a_release_are_refused_as_at_rest_and_the_release_goes_thro
     new_story: Callable[..., Story], new_operator: Callable[..., LocalOperator]
 ) -> None:
     # Given a budget of one disruption, under traffic
-    story = new_story("solo-evictions", replicas=REPLICAS, rate=40)
+    story = new_story("solo-evictions", replicas=REPLICAS, rate=40, environment=LONG_DRAIN)
     new_operator(story).start()
     make_budget(story, {"maxUnavailable": 1})
     story.adopt(steps=[step(25, approval="Required"), step(50, approval="Required")])

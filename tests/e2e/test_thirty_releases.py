@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from e2e.invariants import fewest_serving, made, most_owned, stable_versions
-from e2e.load_counts import assert_all_answered
+from e2e.load_counts import LONG_DRAIN, assert_all_answered
 from e2e.local_operator import LocalOperator
 from e2e.rivals import Pair, leader, start_pair
 from stage.manifests import step
@@ -29,9 +29,7 @@ def test_thirty_releases_with_leaders_killed_lose_no_request(
     new_story: Callable[..., Story], new_operator: Callable[..., LocalOperator]
 ) -> None:
     # Given three replicas under load, and two operators
-    story = new_story(
-        "solo-thirty", replicas=REPLICAS, rate=RATE, environment={"DRAIN_SECONDS": "3"}
-    )
+    story = new_story("solo-thirty", replicas=REPLICAS, rate=RATE, environment=LONG_DRAIN)
     pair = start_pair(story, new_operator, LEASE_SECONDS)
     story.adopt(steps=[step(50, "1s")])
     began, before = time.time(), story.traffic()
