@@ -23,8 +23,11 @@ from stage.story import Story
 FAILED: Final = pytest.StashKey[bool]()
 # Tests that take long start first: the suite is over when its last one is.
 LONGEST_FIRST: Final = (
+    "test_thirty_releases",
+    "test_autoscaler",
     "test_killed_at_each_write",
     "test_settled_writes_nothing",
+    "test_apply",
     "test_bad_release",
     "test_good_release",
     "test_crash_loop",

@@ -23,12 +23,14 @@ class LocalOperator:
     """`python -m sluice --namespace <namespace>` as a process of this machine.
 
     `sources` are metric sources by name, beside `default`, the cluster's own Prometheus. One with a
-    `rival` name stands for election; several of them serve one namespace.
+    `rival` name stands for election; several of them serve one namespace. `lease_seconds` may be
+    set before a start: how long one that is not heard of is waited for.
     """
 
     def __init__(self, namespace: str, folder: Path, rival: str = "", **sources: str) -> None:
         self.namespace = namespace
         self.rival = rival
+        self.lease_seconds: float | None = None
         self.lives = 0
         self._log = folder / f"{namespace}{rival}.log"
         self._config = folder / f"{namespace}{rival}.yaml"
@@ -51,6 +53,8 @@ class LocalOperator:
         if self.rival:
             options.append("--leader-election")
             environment["POD_NAME"] = self.rival
+        if self.lease_seconds is not None:
+            options += ["--lease-seconds", f"{self.lease_seconds:g}"]
         with self._log.open("ab") as log:
             log.write(f"--- life {self.lives}, {exit_after_writes=}\n".encode())
             log.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +11,8 @@ import pytest
 
 from e2e.invariants import fewest_serving, made, most_owned, stable_versions
 from e2e.local_operator import LocalOperator
-from stage.cluster import Json
+from e2e.rivals import events, leader, start_pair
+from stage.cluster import path_of
 from stage.manifests import step
 from stage.story import Story
 
@@ -20,38 +20,8 @@ REPLICAS = 3
 KILLED_SECONDS = 20
 ENDED_SECONDS = 3
 
-Pair = dict[str, LocalOperator]
-
-
-@pytest.fixture
-def new_pair(new_operator: Callable[..., LocalOperator]) -> Callable[[Story], Pair]:
-    """Starts two operators that stand for election in the story's namespace, by name."""
-
-    def new(story: Story) -> Pair:
-        pair = {name: new_operator(story, rival=name) for name in ("one", "two")}
-        for operator in pair.values():
-            operator.start()
-        story.operator_log = lambda: "\n".join(each.log_tail() for each in pair.values())
-        story.eventually(
-            lambda: all(each.watching for each in pair.values()), 60, "both are watching"
-        )
-        return pair
-
-    return new
-
-
-def leader(story: Story) -> str:
-    """The name of the operator that holds the Lease; empty when none does."""
-    found = story.cluster.find("leases", story.namespace, "sluice")
-    holder: str = found["spec"].get("holderIdentity", "") if found else ""
-    return holder.partition("_")[0]
-
-
-def events(story: Story) -> list[Json]:
-    """The Events about the Rollout, oldest first."""
-    found = story.kubectl("get", "events.events.k8s.io", "-o", "json")
-    about = [item for item in json.loads(found)["items"] if item["regarding"]["kind"] == "Rollout"]
-    return sorted(about, key=lambda item: str(item["eventTime"]))
+# 0 until somebody asks the canary for something.
+ERRORS = 'sum(http_requests_total{namespace="{{namespace}}",pod=~"{{canary}}",code="500"})'
 
 
 def seconds_until_decided(story: Story, since: float) -> float:
@@ -66,16 +36,68 @@ def seconds_until_decided(story: Story, since: float) -> float:
     return datetime.fromisoformat(first["eventTime"]).timestamp() - since
 
 
+def turn_bad(story: Story, version: str) -> float:
+    """Ask a pod that fails whatever it is asked; returns when it had answered."""
+    [pod] = story.pods(version)
+    path = path_of("pods", story.namespace, f"{pod['metadata']['name']}:8080")
+    assert story.cluster.request("GET", f"{path}/proxy/").status_code == 500
+    return time.time()
+
+
+@pytest.mark.parametrize(("how", "seconds"), [("kill", KILLED_SECONDS), ("end", ENDED_SECONDS)])
+def test_a_canary_that_turns_bad_when_its_leader_goes_is_rolled_back_by_the_other_one(
+    new_story: Callable[..., Story],
+    new_operator: Callable[..., LocalOperator],
+    how: str,
+    seconds: float,
+) -> None:
+    # Given a canary in its step, good by every reading so far
+    story = new_story(f"solo-bad-{how}", replicas=REPLICAS)
+    pair = start_pair(story, new_operator)
+    errors = {"name": "errors", "query": ERRORS, "max": "0"}
+    story.adopt(steps=[step(25, "10m")], analysis={"interval": "1s", "metrics": [errors]})
+    stable_pods = story.uids("v1")
+    typed_at = story.set_env(VERSION="v2", ERROR_RATIO="1")
+
+    def judged_good() -> bool:
+        release = story.now().status.get("release") or {}
+        verdicts = [metric["verdict"] for metric in release.get("metrics", [])]
+        return "stepStartedAt" in release and verdicts == ["Pass"]
+
+    story.eventually(judged_good, 60, "a reading passes")
+
+    # When the leader is killed, or told to end, and then the canary fails
+    first = leader(story)
+    gone_at = time.time()
+    getattr(pair[first], how)()
+    bad_at = turn_bad(story, "v2")
+
+    # Then the other one rolls it back in time; who was told to end has ended when it turns bad
+    decided = story.until("RollingBack", "RolledBack", since=gone_at)
+    took = decided.at - (gone_at if how == "kill" else bad_at)
+    print(f"{how}: rolled back after {decided.at - gone_at:.1f} s, {decided.at - bad_at:.1f} s bad")
+    assert took <= seconds, story.tell()
+    [told] = [event for event in events(story) if event["reason"] == "RolledBack"]
+    assert told["reportingInstance"] == leader(story) != first
+
+    # And the canary goes, and the stable pods were never touched
+    story.until_now("RolledBack", "v1")
+    story.until_gone("v2")
+    assert story.uids("v1") == stable_pods
+    assert fewest_serving(story, typed_at, time.time()) >= REPLICAS
+    assert most_owned(story) == 1
+
+
 @pytest.mark.parametrize(("how", "seconds"), [("kill", KILLED_SECONDS), ("end", ENDED_SECONDS)])
 def test_the_other_one_takes_over_in_mid_canary(
     new_story: Callable[..., Story],
-    new_pair: Callable[[Story], Pair],
+    new_operator: Callable[..., LocalOperator],
     how: str,
     seconds: float,
 ) -> None:
     # Given a release whose step is over soon after its leader has gone
     story = new_story(f"solo-failover-{how}", replicas=REPLICAS)
-    pair = new_pair(story)
+    pair = start_pair(story, new_operator)
     story.adopt(steps=[step(25, "2s"), step(50, "2s")])
     typed_at = story.set_env(VERSION="v2")
     story.until("Progressing", since=typed_at)
@@ -102,11 +124,11 @@ def test_the_other_one_takes_over_in_mid_canary(
 
 
 def test_each_event_of_a_release_is_there_once(
-    new_story: Callable[..., Story], new_pair: Callable[[Story], Pair]
+    new_story: Callable[..., Story], new_operator: Callable[..., LocalOperator]
 ) -> None:
     # Given two operators
     story = new_story("solo-events", replicas=2)
-    new_pair(story)
+    start_pair(story, new_operator)
     story.adopt(steps=[step(25, "3s"), step(50, "1s")])
 
     # When one release is promoted, and the next one is taken back by command
