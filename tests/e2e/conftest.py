@@ -23,6 +23,7 @@ from stage.story import Story
 FAILED: Final = pytest.StashKey[bool]()
 # Tests that take long start first: the suite is over when its last one is.
 LONGEST_FIRST: Final = (
+    "test_scripts",
     "test_thirty_releases",
     "test_autoscaler",
     "test_killed_at_each_write",
