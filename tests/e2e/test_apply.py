@@ -20,7 +20,7 @@ from e2e.local_operator import LocalOperator
 from stage import manifests
 from stage.cluster import Json, KubectlFailed, kubectl
 from stage.manifests import step
-from stage.story import Story
+from stage.story import Story, version_of
 
 REPLICAS = 2
 ENDLESS_SECONDS = 2147483647
@@ -172,6 +172,29 @@ def test_no_apply_conflicts_before_in_and_after_a_release_and_a_rollback(
     # And nothing but these fields was ever Sluice's: nothing of the template
     for state in user.watch.states(adopted_at):
         assert fields_of(state, SLUICE) == OUR_FIELDS
+
+
+def test_no_apply_conflicts_after_the_rollout_is_deleted(
+    new_user: Callable[..., User], way: str
+) -> None:
+    # Given a Deployment with a rejected template in it
+    user = new_user("gone", way)
+    story = user.story
+    story.adopt(steps=[step(50, "10m")])
+    user.apply("v2")
+    story.until_serving("v2", 1)
+    aborted_at = story.command("abort")
+    story.until("RolledBack", since=aborted_at)
+
+    # When the Rollout is deleted, which puts the template of the stable version back
+    story.kubectl("delete", "slr/web", "--timeout=60s")
+    assert version_of(story.deployment()) == "v1"
+
+    # Then no field is Sluice's any more, and the next version is applied without a conflict
+    assert fields_of(story.deployment(), SLUICE) == set()
+    user.apply("v4")
+    story.until_serving("v4", 1)
+    story.until_gone("v1")
 
 
 def test_manifests_that_conflict_with_adoption_are_named(

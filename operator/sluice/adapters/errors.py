@@ -79,13 +79,18 @@ _BY_CODE: Final[Mapping[int, type[ApiError]]] = {
 }
 
 
-def error_of(call: str, code: int, status: Mapping[str, Any], *, applied: bool) -> ApiError:
+def error_of(
+    call: str, code: int, status: Mapping[str, Any], *, applied: bool, tested: bool = False
+) -> ApiError:
     """The error for an answer; `status` is its body (metav1.Status), empty when it was none.
 
     `applied` says that the request was a server-side apply: there an undeclared field is answered
-    with a 500 that has no reason, and it would be for ever.
+    with a 500 that has no reason, and it would be for ever. `tested`: it was a JSON patch, whose
+    tests of uid and resourceVersion are answered with 422 when they fail.
     """
     reason = str(status.get("reason") or "")
+    if tested and code == 422:
+        return Conflict(call, code, reason or "Invalid", "the object has changed")
     return _kind(code, reason, status, applied=applied)(
         call, code, reason or "no reason given", str(status.get("message") or "")
     )

@@ -17,7 +17,7 @@ from typing import Final
 import aiohttp
 
 from sluice.adapters.errors import Unavailable, error_of
-from sluice.adapters.wire import APPLY, READS, Json, Request, Resource, listing
+from sluice.adapters.wire import APPLY, JSON_PATCH, READS, Json, Request, Resource, listing
 from sluice.ports import NotLeading
 from sluice.runtime.lease import Term
 
@@ -80,7 +80,10 @@ class Kube:
             code, raw = await self._within_term(request)
         answer = _parse(raw)
         if not 200 <= code < 300:
-            raise error_of(str(request), code, answer, applied=request.content_type == APPLY)
+            kind = request.content_type
+            raise error_of(
+                str(request), code, answer, applied=kind == APPLY, tested=kind == JSON_PATCH
+            )
         return answer
 
     async def list(self, resource: Resource, namespace: str | None, selector: str = "") -> Listing:
@@ -142,7 +145,7 @@ def _parse(raw: bytes) -> Json:
 _ESCAPED: Final = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 
-def encoded(body: Json) -> bytes:
+def encoded(body: Json | list[Json]) -> bytes:
     """The body as Go's own JSON encoder writes it: compact, with the same characters escaped.
 
     The `data` of a ControllerRevision is kept as the very bytes that were sent, and must not change

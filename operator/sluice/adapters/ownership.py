@@ -33,6 +33,14 @@ def deadline_has_owner(raw: JsonMap) -> bool:
     )
 
 
+def our_entries(raw: JsonMap) -> tuple[int, ...]:
+    """Which entries of managedFields are ours."""
+    entries = maps_of(map_of(raw, "metadata"), "managedFields")
+    return tuple(
+        index for index, entry in enumerate(entries) if text_of(entry, "manager") == FIELD_MANAGER
+    )
+
+
 def _owners(raw: JsonMap) -> Iterator[tuple[str, str]]:
     """Manager and operation of every entry of managedFields that has the field."""
     for entry in maps_of(map_of(raw, "metadata"), "managedFields"):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sluice.adapters.lenient import int_of, map_of, maps_of, names_of, text_of, texts_of
-from sluice.adapters.ownership import LAST_APPLIED, deadline_has_owner
+from sluice.adapters.ownership import LAST_APPLIED, deadline_has_owner, our_entries
 from sluice.api.convert import InvalidSpec, policy_of
 from sluice.core import keys
 from sluice.core.objects import (
@@ -102,6 +102,7 @@ def deployment(raw: JsonMap, hashes: TemplateHashes) -> Deployment:
         annotations=_annotations(meta),
         progress_deadline_seconds=spec.get("progressDeadlineSeconds"),
         deadline_has_owner=deadline_has_owner(raw),
+        our_entries=our_entries(raw),
         min_ready_seconds=int_of(spec, "minReadySeconds"),
         max_unavailable=max_unavailable_of(spec),
         revision_history_limit=int_of(spec, "revisionHistoryLimit", 10),

@@ -16,6 +16,7 @@ Json = dict[str, Any]
 
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
+JSON_PATCH: Final = "application/json-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 
 _METHODS: Final = {
@@ -61,7 +62,7 @@ class Request:
     name: str | None = None
     sub: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
-    body: Json | None = None
+    body: Json | list[Json] | None = None
     content_type: str = "application/json"
 
     @property
@@ -114,7 +115,12 @@ def create(resource: Resource, namespace: str, body: Json) -> Request:
 
 
 def patch(
-    resource: Resource, namespace: str, name: str, body: Json, *, content_type: str = MERGE
+    resource: Resource,
+    namespace: str,
+    name: str,
+    body: Json | list[Json],
+    *,
+    content_type: str = MERGE,
 ) -> Request:
     """Patch an object."""
     return Request(

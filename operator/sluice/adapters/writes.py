@@ -14,6 +14,7 @@ from sluice.core.plan import (
     CreateReplicaSet,
     DeleteRecord,
     DeleteReplicaSet,
+    DisownDeployment,
     Owner,
     PatchDeployment,
     PatchRecord,
@@ -30,8 +31,8 @@ def request_of(namespace: str, action: Action) -> Request:
     match action:
         case PatchRollout():
             return _patch_rollout(namespace, action)
-        case PatchDeployment():
-            return _patch_deployment(namespace, action)
+        case PatchDeployment() | DisownDeployment():
+            return _change_deployment(namespace, action)
         case CreateReplicaSet():
             return wire.create(wire.REPLICA_SETS, namespace, _new_replica_set(namespace, action))
         case PatchReplicaSet():
@@ -73,6 +74,31 @@ def _patch_rollout(namespace: str, action: PatchRollout) -> Request:
     if action.finalizers is not None:
         metadata["finalizers"] = list(action.finalizers)
     return wire.patch(wire.ROLLOUTS, namespace, action.ref.name, {"metadata": metadata})
+
+
+def _change_deployment(namespace: str, action: PatchDeployment | DisownDeployment) -> Request:
+    if isinstance(action, DisownDeployment):
+        return _disown_deployment(namespace, action)
+    return _patch_deployment(namespace, action)
+
+
+def _disown_deployment(namespace: str, action: DisownDeployment) -> Request:
+    """The last entry first, or the numbers of the others would not fit any more."""
+    guard = {"uid": action.ref.uid, "resourceVersion": action.ref.resource_version}
+    tests = [
+        {"op": "test", "path": f"/metadata/{name}", "value": value} for name, value in guard.items()
+    ]
+    gone = [
+        {"op": "remove", "path": f"/metadata/managedFields/{index}"}
+        for index in sorted(action.entries, reverse=True)
+    ]
+    return wire.patch(
+        wire.DEPLOYMENTS,
+        namespace,
+        action.ref.name,
+        [*tests, *gone],
+        content_type=wire.JSON_PATCH,
+    )
 
 
 def _patch_deployment(namespace: str, action: PatchDeployment) -> Request:

@@ -73,6 +73,8 @@ class Deployment:
     progress_deadline_seconds: int | None = None
     # True when managedFields shows that somebody else has set progressDeadlineSeconds.
     deadline_has_owner: bool = False
+    # Which entries of managedFields say that fields are ours.
+    our_entries: tuple[int, ...] = ()
     min_ready_seconds: int = 0
     max_unavailable: int = 0
     revision_history_limit: int = 10

@@ -48,6 +48,16 @@ class PatchDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class DisownDeployment:
+    """Takes these entries out of the Deployment's managedFields: its fields stay as they are, and
+    whoever applies them next meets no conflict.
+    """
+
+    ref: Ref
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CreateReplicaSet:
     """A new ReplicaSet. `selector` is the Deployment's; the pod hash is added to it."""
 
@@ -114,6 +124,7 @@ class DeleteRecord:
 Action = (
     PatchRollout
     | PatchDeployment
+    | DisownDeployment
     | CreateReplicaSet
     | PatchReplicaSet
     | DeleteReplicaSet

@@ -19,6 +19,7 @@ from sluice.core.plan import (
     Changes,
     DeleteRecord,
     DeleteReplicaSet,
+    DisownDeployment,
     Owner,
     PatchDeployment,
     PatchRecord,
@@ -53,7 +54,7 @@ _MARKS: Changes = {
 def restore(situation: Situation) -> tuple[Action, ...]:
     """The next writes on the way back; empty while something has to be awaited."""
     if not is_adopted(situation.observed, situation.deployment):
-        return _open_the_gate(situation) or _last_marks(situation)
+        return _open_the_gate(situation) or _disown(situation) or _last_marks(situation)
     lost = situation.base is None and situation.heir is None
     if lost and (found := restore_stable(situation)):
         return found
@@ -66,6 +67,16 @@ def restore(situation: Situation) -> tuple[Action, ...]:
         # Opened only when the controller has seen the stable template, or it would roll.
         return ()
     return (PatchRecord(anchor.ref, {keys.GIVEN_BACK: times.stamp(situation.now)}),)
+
+
+def _disown(situation: Situation) -> tuple[Action, ...]:
+    """Nothing is ours any more, the template least of all: the user's next server-side apply must
+    not find us as the owner of what was put back.
+    """
+    deployment = situation.deployment
+    if not deployment.our_entries:
+        return ()
+    return (DisownDeployment(deployment.ref, deployment.our_entries),)
 
 
 def _last_marks(situation: Situation) -> tuple[Action, ...]:

@@ -19,6 +19,7 @@ from sluice.core.plan import (
     CreateReplicaSet,
     DeleteRecord,
     DeleteReplicaSet,
+    DisownDeployment,
     PatchDeployment,
     PatchRecord,
     PatchReplicaSet,
@@ -61,6 +62,11 @@ def _patch_rollout(cluster: Cluster, action: PatchRollout) -> None:
         return
     annotations = merged(rollout.annotations, action.annotations)
     cluster.rollout = cluster.written(rollout, finalizers=finalizers, annotations=annotations)
+
+
+def _disown_deployment(cluster: Cluster, action: DisownDeployment) -> None:
+    _unchanged(cluster.deployment, action.ref)
+    cluster.deployment = cluster.written(cluster.d, our_entries=())
 
 
 def _patch_deployment(cluster: Cluster, action: PatchDeployment) -> None:
@@ -204,6 +210,7 @@ def _delete_record(cluster: Cluster, action: DeleteRecord) -> None:
 _APPLY: Final[Mapping[type, Callable[[Cluster, Any], None]]] = {
     PatchRollout: _patch_rollout,
     PatchDeployment: _patch_deployment,
+    DisownDeployment: _disown_deployment,
     CreateReplicaSet: _create_replica_set,
     PatchReplicaSet: _patch_replica_set,
     DeleteReplicaSet: _delete_replica_set,

@@ -183,3 +183,12 @@ async def test_hooks_hear_every_call_once_its_answer_is_there() -> None:
 )
 def test_paths(request_: wire.Request, path: str) -> None:
     assert request_.path == path
+
+
+async def test_a_json_patch_whose_tests_fail_is_one_of_an_outdated_object() -> None:
+    """Seen on a real API server: 422, Invalid, without a word of what has failed."""
+    tests = [{"op": "test"}]
+    disown = wire.patch(wire.DEPLOYMENTS, "shop", "web", tests, content_type=wire.JSON_PATCH)
+    async with served(always(422, {"reason": "Invalid"})) as kube:
+        with pytest.raises(Stale):
+            await kube.send(disown)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sluice.adapters.kube import encoded
-from sluice.adapters.wire import MERGE, STRATEGIC, Request
+from sluice.adapters.wire import JSON_PATCH, MERGE, STRATEGIC, Request
 from sluice.adapters.writes import request_of, status_request
 from sluice.core.objects import Ref
 from sluice.core.plan import (
@@ -14,6 +14,7 @@ from sluice.core.plan import (
     CreateReplicaSet,
     DeleteRecord,
     DeleteReplicaSet,
+    DisownDeployment,
     Owner,
     PatchDeployment,
     PatchRecord,
@@ -49,8 +50,19 @@ NEW = CreateReplicaSet(
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    assert request.body is not None
+    assert isinstance(request.body, dict)
     return request.body
+
+
+def test_our_entries_are_taken_out_of_the_managed_fields_from_the_last_on() -> None:
+    request = request_of("shop", DisownDeployment(REF, (1, 3)))
+    assert (request.method, request.content_type) == ("PATCH", JSON_PATCH)
+    assert request.body == [
+        {"op": "test", "path": "/metadata/uid", "value": "u1"},
+        {"op": "test", "path": "/metadata/resourceVersion", "value": "7"},
+        {"op": "remove", "path": "/metadata/managedFields/3"},
+        {"op": "remove", "path": "/metadata/managedFields/1"},
+    ]
 
 
 @pytest.mark.parametrize(

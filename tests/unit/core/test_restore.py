@@ -15,6 +15,7 @@ from sluice.core.objects import Observed, Role
 from sluice.core.plan import (
     DeleteRecord,
     DeleteReplicaSet,
+    DisownDeployment,
     PatchDeployment,
     PatchReplicaSet,
     PatchRollout,
@@ -288,6 +289,18 @@ def test_a_rollback_whose_target_does_not_come_up_is_given_up_at_the_deadline() 
     given_back(world)
     assert world.d.template == template("web:2")
     assert world.least_serving == 4
+
+
+def test_in_the_end_no_field_of_the_deployment_is_ours() -> None:
+    world = World()
+    world.settle()
+    world.write_deployment(our_entries=(1, 3))
+    world.delete_rollout()
+    world.settle()
+    kinds = [type(action) for action in world.actions]
+    opened = kinds.index(PatchDeployment, kinds.index(DisownDeployment) - 1)
+    assert opened < kinds.index(DisownDeployment) < kinds.index(DeleteRecord)
+    assert world.d.our_entries == ()
 
 
 def test_a_deployment_that_was_never_adopted_is_left_as_it_is() -> None:
