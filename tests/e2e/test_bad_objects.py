@@ -23,9 +23,9 @@ BAD: dict[str, tuple[Json, list[str]]] = {
         {"steps": [step(25), step(10)]},
         ["spec.canary.steps", "weights must rise", "10, 25, 50"],
     ),
-    "weight 60": (
-        {"steps": [step(60)]},
-        ["spec.canary.steps[0].weight", "from 1 to 50"],
+    "weight 100": (
+        {"steps": [step(100)]},
+        ["spec.canary.steps[0].weight", "write 1 to 99"],
     ),
     "unknown placeholder": (
         metric(query='up{pod=~"{{canaries}}"}'),

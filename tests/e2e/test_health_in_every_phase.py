@@ -132,7 +132,7 @@ def test_health_of_what_needs_somebody(
     # When the Rollout's spec is one that was allowed when it was stored
     key = etcd.rollout_key(story.namespace, "web")
     stored = etcd.read(key)
-    stored["spec"]["canary"]["steps"][0]["weight"] = 60
+    stored["spec"]["canary"]["steps"][0]["weight"] = 100
     stored["metadata"]["generation"] += 1
     etcd.write(key, stored)
     bench.must_say(table.INVALID, reason="InvalidSpec")

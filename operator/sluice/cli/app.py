@@ -41,6 +41,25 @@ Timeout = Annotated[
 ]
 
 
+def _version(asked: bool) -> None:  # noqa: FBT001
+    if asked:
+        from importlib.metadata import version  # noqa: PLC0415  (slow, and seldom asked for)
+
+        sys.stdout.write(f"kubectl-sluice {version('sluice')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="The version, no more."),
+    ] = False,
+) -> None:
+    """Canary releases of plain Deployments: look at them, and steer them."""
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sluice.core import keys, times
+from sluice.core.commands import accepted
 
 Json = Mapping[str, Any]
 
@@ -191,6 +192,18 @@ class Facts:
         """Whether the operator has not yet seen the last change of the spec."""
         generation = number(part(self.rollout, "metadata"), "generation")
         return number(self.status, "observedGeneration") < generation
+
+    @property
+    def unheard(self) -> bool:
+        """Whether the status was written before the last command was taken up, or carried out."""
+        annotations = part(self.rollout, "metadata", "annotations")
+        if keys.COMMAND in annotations:
+            return True
+        last, shown = accepted(annotations), part(self.status, "lastCommand")
+        if last is None:
+            return False
+        told = shown.get("id") == last.id
+        return not told or (last.done and shown.get("result") != last.result)
 
     @property
     def deleting(self) -> bool:

@@ -40,7 +40,7 @@ class Outcome:
 
 def outcome(facts: Facts) -> Outcome:
     """What the status says, whatever template the Deployment may have meanwhile."""
-    if facts.unseen or not facts.phase or facts.deleting:
+    if facts.unseen or facts.unheard or not facts.phase or facts.deleting:
         return Outcome(Exit.UNDER_WAY, final=False)
     match facts.phase:
         case "Healthy":

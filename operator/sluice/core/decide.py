@@ -186,8 +186,8 @@ def _prepare(observed: Observed, deployment: Deployment) -> Plan | None:
 def _adopted(observed: Observed, deployment: Deployment, policy: Policy) -> Plan:
     anchor = observed.anchor
     assert anchor is not None, "_prepare makes the anchor first"
-    situation = Situation(observed, deployment, policy, anchor.ref.uid)
-    return guard.guard(situation) or _release(situation)
+    situation = guard.halted(Situation(observed, deployment, policy, anchor.ref.uid))
+    return guard.told(situation, guard.guard(situation) or _release(situation))
 
 
 def _release(situation: Situation) -> Plan:

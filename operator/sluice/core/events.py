@@ -34,9 +34,11 @@ def available(replica_set: ReplicaSet | None) -> int:
 
 
 def deadline(situation: Situation) -> datetime | None:
-    """When the present growth is overdue; None while nothing grows."""
+    """When the present growth is overdue; None while nothing grows. For how long pods were lost
+    before in this step counts, too: a canary whose pods come and go would never end.
+    """
     started = situation.stamp(situation.rising, keys.GROW_STARTED)
-    seconds = situation.policy.progress_deadline_seconds
+    seconds = situation.policy.progress_deadline_seconds - situation.lost_seconds
     return started + timedelta(seconds=seconds) if started else None
 
 

@@ -4,6 +4,7 @@ Deployment is not paused, or does not own the one ReplicaSet that it shall own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -60,7 +61,8 @@ def _ownership(situation: Situation) -> Plan | None:
         made = decision(Act.RESTORE_STABLE, "stable ReplicaSet restored", why)
         return Plan(again, decision=made, again_at=now)
     mended = (
-        ownership.unlabelled(situation)
+        ownership.surplus(situation)
+        or ownership.unlabelled(situation)
         or ownership.strays(situation)
         or ownership.unmarked(situation)
         or handover.former_stable(situation)
@@ -81,12 +83,10 @@ def _restored(situation: Situation) -> Plan | None:
 
 
 def _placed(situation: Situation) -> Plan | None:
-    """What the Deployment has rolled by itself is put in its place, unless that has no end."""
+    """What the Deployment has rolled by itself is put in its place."""
     found = ungating.put_in_place(situation)
     if found is None:
         return None
-    if ungating.over_at(situation) and situation.state is not State.SWAPPING:
-        return _embattled(situation)
     action, why = found
     accepted = action.owner is None
     what = decision(Act.UNGATED, "rolled by itself", why) if accepted else None
@@ -109,27 +109,40 @@ def _lost(situation: Situation) -> Plan:
 
 
 def _embattled(situation: Situation) -> Plan | None:
-    """Unpaused again and again: somebody else works on the same Deployment. The canary goes, and no
-    owner is changed any more until it has been quiet for a while. A swap is brought to its end.
-    """
-    until, now = ungating.over_at(situation), situation.now
-    if until is None or situation.state is State.SWAPPING:
+    """Unpaused again and again: somebody else works on the same Deployment. The canary goes."""
+    if ungating.over_at(situation) is None or situation.state is State.SWAPPING:
         return None
     canary = situation.canary
-    if canary is not None and not situation.tried:
-        changes = {**CLEARED, keys.ROLE: Role.RETIRED, keys.REASON: "unpaused too often"}
-        size = taken_back(situation)
-        patch = PatchReplicaSet(canary.ref, size, annotations=changes, dangerous=True)
-        gone = Decision("take the canary to 0", "the Deployment is unpaused again and again")
-        return Plan((patch,), decision=gone, again_at=now)
-    if lowered := tidy.shrink(situation):
-        why = "the Deployment is unpaused again and again"
-        return Plan(lowered, decision=Decision("shrink the old side", why), again_at=now)
+    if canary is None or situation.tried:
+        return None
+    changes = {**CLEARED, keys.ROLE: Role.RETIRED, keys.REASON: "unpaused too often"}
+    size = taken_back(situation)
+    patch = PatchReplicaSet(canary.ref, size, annotations=changes, dangerous=True)
+    gone = Decision("take the canary to 0", "the Deployment is unpaused again and again")
+    return Plan((patch,), decision=gone, again_at=situation.now)
+
+
+def halted(situation: Situation) -> Situation:
+    """The situation in which nothing goes forward for as long as the Deployment was unpaused too
+    often a short while ago. Every way back stays open.
+    """
+    if ungating.over_at(situation) is None:
+        return situation
+    return replace(situation, policy=replace(situation.policy, paused=True))
+
+
+def told(situation: Situation, plan: Plan) -> Plan:
+    """The plan, with the Conflict in its status where that is why nothing goes forward."""
+    until, status = ungating.over_at(situation), plan.status
+    if until is None or status is None:
+        return plan
     message = (
         f"Deployment {situation.deployment.ref.name} was unpaused {ungating.LIMIT} times within "
-        f"{int(ungating.WINDOW.total_seconds() // 60)} minutes; nothing is released before "
+        f"{int(ungating.WINDOW.total_seconds() // 60)} minutes; nothing new is released before "
         f"{until:%H:%M:%S} UTC: take spec.paused out of the manifest"
     )
-    status = display.full(situation, Phase.STALLED, "Ungated", message)
-    status = display.with_conflict(status, "Ungated", message)
-    return Plan(status=status, again_at=min(until, now + timedelta(minutes=1)))
+    moving = status.phase in (Phase.ROLLING_BACK, Phase.PROMOTING)
+    phase = status.phase if moving else Phase.STALLED
+    stalled = replace(display.with_conflict(status, "Ungated", message), phase=phase)
+    latest = min(until, situation.now + timedelta(minutes=1))
+    return replace(plan, status=stalled, again_at=min(plan.again_at or latest, latest))

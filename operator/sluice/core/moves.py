@@ -116,7 +116,7 @@ def _resize(situation: Situation) -> Actions:
     rising, size = situation.rising, situation.given
     changes: dict[str, str | None] = {}
     if rising is not None and size > rising.replicas:
-        changes[keys.GROW_STARTED] = times.stamp(situation.now)
+        changes |= {keys.GROW_STARTED: times.stamp(situation.now), keys.LOST_AT: None}
         if rising.replicas == 0:
             # Nothing ran meanwhile: the step begins anew.
             changes[keys.STEP_STARTED] = None
@@ -131,13 +131,22 @@ def _start_clock(situation: Situation) -> Actions:
     running = situation.stamp(canary, keys.STEP_STARTED)
     lost_seconds = (now - situation.since(canary, keys.GROW_STARTED)).total_seconds()
     changes: dict[str, str | None] = {keys.GROW_STARTED: None}
+    if keys.LOST_AT in (canary.annotations if canary else ()):
+        lost = lost_seconds if running else 0.0
+        changes[keys.LOST_AT] = None
+        changes[keys.LOST_SECONDS] = str(situation.lost_seconds + round(lost))
     if running is None or lost_seconds > situation.data.analysis.interval_seconds:
         changes[keys.STEP_STARTED] = times.stamp(now)
     return (patch_rising(situation, changes),)
 
 
 def _stop_clock(situation: Situation) -> Actions:
-    return (patch_rising(situation, {keys.GROW_STARTED: times.stamp(situation.now)}),)
+    now = times.stamp(situation.now)
+    changes: dict[str, str | None] = {keys.GROW_STARTED: now}
+    if not situation.tried:
+        # What the Deployment owns has too few pods whenever it is scaled up.
+        changes[keys.LOST_AT] = now
+    return (patch_rising(situation, changes),)
 
 
 def _next_step(situation: Situation) -> Actions:
@@ -147,6 +156,8 @@ def _next_step(situation: Situation) -> Actions:
         keys.STEP: str(number),
         keys.STEP_WEIGHT: str(weight),
         keys.GROW_STARTED: times.stamp(situation.now),
+        keys.LOST_AT: None,
+        keys.LOST_SECONDS: None,
         keys.STEP_STARTED: None,
     }
     # What the Deployment owns is its controller's to size.
@@ -164,7 +175,12 @@ def past_override(situation: Situation) -> ReleaseData:
 
 def _raise(situation: Situation) -> Actions:
     now = times.stamp(situation.now)
-    changes = {keys.RAISE_STARTED: now, keys.GROW_STARTED: now}
+    changes: Changes = {
+        keys.RAISE_STARTED: now,
+        keys.GROW_STARTED: now,
+        keys.LOST_AT: None,
+        keys.LOST_SECONDS: None,
+    }
     data = past_override(situation)
     return (patch_rising(situation, changes, replicas=situation.replicas, data=data),)
 

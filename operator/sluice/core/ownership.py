@@ -21,6 +21,7 @@ from sluice.core.objects import Deployment, Record, ReplicaSet, Role
 from sluice.core.plan import (
     Action,
     CreateReplicaSet,
+    DeleteReplicaSet,
     Owner,
     PatchDeployment,
     PatchRecord,
@@ -156,6 +157,12 @@ def stable_record(records: Iterable[Record]) -> Record | None:
     """The record of the template that became stable last; a rejected one is none to return to."""
     stable = [record for record in records if record.stable_at and not record.rejected_at]
     return max(stable, key=lambda record: record.stable_at or "", default=None)
+
+
+def surplus(situation: Situation) -> tuple[Action, ...]:
+    """Deletes what is a second one of its template, as soon as it has no pods."""
+    twins = (rs for rs in situation.ours if rs.role is Role.SURPLUS and rs.idle)
+    return tuple(DeleteReplicaSet(rs.ref) for rs in twins)
 
 
 def unlabelled(situation: Situation) -> tuple[Action, ...]:

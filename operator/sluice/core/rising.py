@@ -14,6 +14,8 @@ _RISING_KEYS: Final = (
     keys.STEP,
     keys.STEP_WEIGHT,
     keys.GROW_STARTED,
+    keys.LOST_AT,
+    keys.LOST_SECONDS,
     keys.STEP_STARTED,
     keys.RAISE_STARTED,
     keys.RELEASE_DATA,

@@ -21,6 +21,8 @@ from sluice.core.verdict import Judgement, fold, judge_all
 
 # Clocks of two machines that run the operator in turn may differ so much.
 CLOCK_SLACK = timedelta(seconds=10)
+# An annotation may hold any number.
+_MOST_LOST_SECONDS = 10**6
 
 
 class State(StrEnum):
@@ -251,6 +253,12 @@ class Situation:
     def step(self) -> Step:
         """The present step."""
         return self.policy.steps[self.step_number - 1]
+
+    @cached_property
+    def lost_seconds(self) -> int:
+        """For how long the present step had lost pods before, all losses together."""
+        lost = self.canary.annotations.get(keys.LOST_SECONDS) if self.canary else None
+        return min(_number(lost, 0), _MOST_LOST_SECONDS)
 
     @cached_property
     def wanted(self) -> int:

@@ -102,8 +102,7 @@ def clean_up(situation: Situation) -> tuple[Action, ...]:
         *(
             rs
             for rs in idle
-            if rs.role is Role.SURPLUS
-            or (_is_cancelled(rs) and rs.template_hash != present and rs is not newest)
+            if _is_cancelled(rs) and rs.template_hash != present and rs is not newest
         ),
         *_beyond(
             [rs for rs in idle if rs.role is Role.REJECTED and rs.template_hash != present],

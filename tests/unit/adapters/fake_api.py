@@ -75,6 +75,7 @@ class FakeApi(Kube):
 
     def _change(self, request: Request, place: Place, raw: Json) -> tuple[int, Json]:
         body = request.body or {}
+        assert isinstance(body, dict), "no JSON patches here"
         guard = body.get("preconditions") or body.get("metadata", {})
         for field in ("uid", "resourceVersion"):
             if guard.get(field, raw["metadata"][field]) != raw["metadata"][field]:

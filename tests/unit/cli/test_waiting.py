@@ -7,6 +7,8 @@ import pytest
 from sluice.cli.exit_codes import Exit
 from sluice.cli.facts import Facts
 from sluice.cli.waiting import Outcome, code_for, outcome
+from sluice.core import keys
+from sluice.core.commands import Accepted
 from unit.cli import objects
 
 
@@ -37,6 +39,20 @@ def test_a_status_of_an_older_spec_ends_nothing() -> None:
     raw = objects.rollout("Healthy")
     raw["metadata"]["generation"] = 2
 
+    assert outcome(Facts(raw)) == Outcome(Exit.UNDER_WAY, final=False)
+
+
+def test_a_status_from_before_the_last_command_ends_nothing() -> None:
+    """The command was taken up, and carried out, a moment ago: the status does not show it yet."""
+    raw = objects.rollout("Paused", "Approval")
+    last = Accepted("u/7", "promote", "2026-01-01T00:00:00Z").finished("step 1 is approved")
+    raw["metadata"].setdefault("annotations", {})[keys.ACCEPTED] = last.dump()
+    assert outcome(Facts(raw)) == Outcome(Exit.UNDER_WAY, final=False)
+    raw["status"]["lastCommand"] = {"id": "u/7", "verb": "promote", "result": "under way"}
+    assert outcome(Facts(raw)) == Outcome(Exit.UNDER_WAY, final=False)
+    raw["status"]["lastCommand"]["result"] = "step 1 is approved"
+    assert outcome(Facts(raw)) == Outcome(Exit.PAUSED, final=True)
+    raw["metadata"]["annotations"][keys.COMMAND] = "abort"
     assert outcome(Facts(raw)) == Outcome(Exit.UNDER_WAY, final=False)
 
 

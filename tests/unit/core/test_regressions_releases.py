@@ -402,3 +402,35 @@ def test_the_sentences_of_the_swap_count_n_pods() -> None:
     assert said == ["4 of 4 pods available: the swap"] * 2
     given = [d.why for d in world.decisions if d.what == "give the new side to the Deployment"]
     assert given == ["4 of 4 pods available: it is the stable version now"]
+
+
+# --- pods that come and go
+
+
+def test_a_canary_whose_pods_come_and_go_is_overdue_in_the_end() -> None:
+    """Each loss alone is short; the step's clock begins anew after it."""
+    world = releasing(Policy("web", steps=(Step(10, 60.0),), progress_deadline_seconds=300.0))
+    for _ in range(40):
+        world.run(30)
+        world.fail("web:2")
+        world.run(20)
+        world.heal()
+        if world.phase == "RolledBack":
+            break
+    assert world.phase == "RolledBack"
+    assert "progressDeadline" in world.message
+    lost = int(world.of("web:2").annotations.get(keys.LOST_SECONDS, "0"))
+    assert lost == 0, "cleared with all that only a rising side carries"
+
+
+def test_growing_with_the_deployment_is_no_loss() -> None:
+    world = releasing(Policy("web", steps=(Step(50, 900.0),), progress_deadline_seconds=60.0))
+    world.run(5)
+    for number in range(5, 15):
+        world.at_most["web:2"] = number - 1
+        world.edit(replicas=number)
+        world.run(20)
+        world.heal()
+        world.run(5)
+    assert world.phase == "Progressing"
+    assert world.of("web:2").role is Role.CANARY

@@ -12,7 +12,8 @@ from world import World, hashed, template
 from sluice.core import keys
 from sluice.core.decide import decide
 from sluice.core.objects import ReplicaSet, Role
-from sluice.core.policy import Policy, Step
+from sluice.core.policy import Analysis, Metric, Policy, Step
+from sluice.core.readings import Known
 from sluice.core.situation import State
 from sluice.core.templates import template_hash
 
@@ -236,12 +237,65 @@ def test_a_third_time_within_ten_minutes_ends_the_release_until_it_has_been_quie
     assert world.of("web:2").replicas == 1
 
 
-def test_what_rolled_by_itself_the_third_time_is_left_as_it_is() -> None:
+def test_what_rolled_by_itself_the_third_time_is_put_in_its_place_and_goes_no_further() -> None:
     world = adopted()
     unpaused(world, 2)
     rolled(world, "web:2", 2)
-    world.settle()
-    before = [a for a in world.actions if getattr(a, "owner", None)]
+    world.least_serving = world.serving()
+    gate_shut(world)
     world.run(60)
-    assert [a for a in world.actions if getattr(a, "owner", None)] == before
+    assert (world.phase, owned(world)) == ("Stalled", ["web:1"])
+    assert world.of("web:2").replicas == 0
+    assert world.least_serving >= 4
+
+
+# --- unpaused too often: every way back stays open
+
+
+def test_a_promoted_version_is_rolled_back_by_command() -> None:
+    world = World(policy=Policy("web", steps=STEPS))
+    world.settle()
+    world.set_image("web:2")
+    world.run(40)
+    assert owned(world) == ["web:2"]
+    unpaused(world, 3)
     assert world.phase == "Stalled"
+    world.command("rollback")
+    world.run(5)
+    assert owned(world) == ["web:1"]
+    assert world.last_result == "went back to revision 3"
+    assert world.phase == "Stalled"
+    assert world.condition("Conflict") is not None
+
+
+@pytest.mark.parametrize("bad", [True, False])
+def test_a_version_that_is_tried_is_taken_back_by_its_metrics_and_by_command(bad: bool) -> None:
+    analysis = Analysis(interval_seconds=5.0, metrics=(Metric("errors", "q", maximum=0.01),))
+    world = World(policy=Policy("web", steps=(Step(75, 900.0),), analysis=analysis))
+    world.settle()
+    world.set_image("web:2")
+    world.until(State.TRYING)
+    unpaused(world, 3)
+    assert world.situation().state is State.TRYING
+    if bad:
+        world.values["errors"] = Known(1.0)
+    else:
+        world.command("abort")
+    world.run(20)
+    assert owned(world) == ["web:1"]
+    assert world.of("web:2").role is Role.REJECTED
+    assert world.phase == "Stalled"
+
+
+def test_a_rollback_under_way_goes_on() -> None:
+    world = World(policy=Policy("web", steps=STEPS))
+    world.settle()
+    world.set_image("web:2")
+    world.run(40)
+    world.command("rollback")
+    world.until(State.RETURNING)
+    for _ in range(3):
+        world.edit(paused=False)
+        world.settle()
+    world.run(5)
+    assert owned(world) == ["web:1"]
