@@ -31,7 +31,7 @@ def test_a_release_goes_on_while_the_operator_is_rolled(new_story: Callable[...,
     old = operator_pods()
     kubectl("-n", SYSTEM, "rollout", "restart", "deployment/sluice")
     kubectl("-n", SYSTEM, "rollout", "status", "deployment/sluice", "--timeout=120s")
-    assert not operator_pods() & old
+    story.eventually(lambda: not operator_pods() & old, 60, "the old replicas have ended")
 
     # Then the release ends as if nothing had been
     story.until_now("Healthy", "v2")

@@ -58,7 +58,7 @@ class FakeApi(Kube):
         if request.verb == "list":
             return 200, self._list(request)
         if request.verb == "create":
-            assert request.body is not None
+            assert isinstance(request.body, dict)
             name = request.body["metadata"]["name"]
             if (request.resource.plural, request.namespace, name) in self.objects:
                 return 409, {"reason": "AlreadyExists"}
