@@ -85,13 +85,16 @@ def take_back(situation: Situation) -> Actions:
 
 
 def accept(situation: Situation) -> Actions:
-    """The tried version is the stable one: the Deployment has it already, only roles change."""
-    base, stable, now = situation.base, situation.stable, times.stamp(situation.now)
+    """The tried version is the stable one: the Deployment has it already, only its role changes.
+
+    What decides is the last write, here and below: a plan that is refused half-way is told by
+    nobody. The former stable one follows in the next pass (`former_stable`).
+    """
+    base, now = situation.base, times.stamp(situation.now)
     assert base is not None, "only a version that the Deployment owns is tried"
     marks: Changes = {**CLEARED, **_stable_marks(now)}
     accepted = PatchReplicaSet(base.ref, annotations=marks, dangerous=True)
-    actions = (*newest_stable(situation, base), accepted)
-    return actions if stable is None else (*actions, superseded(situation, stable))
+    return (*newest_stable(situation, base), accepted)
 
 
 def superseded(situation: Situation, replica_set: ReplicaSet) -> PatchReplicaSet:
@@ -119,16 +122,16 @@ def reclaim(situation: Situation, event: Event) -> Actions:
 
 
 def give_up(situation: Situation, marks: Changes, why: str) -> Actions:
-    """The tried version leaves with these marks, as soon as the stable one has its pods again."""
+    """The tried version leaves with these marks, as soon as the stable one has its pods again; in
+    the next pass that one is raised.
+    """
     base, stable = situation.base, situation.stable
     assert base is not None, "only a version that the Deployment owns is tried"
     gone = PatchReplicaSet(base.ref, annotations={**CLEARED, **marks, keys.REASON: why})
-    if stable is None:
+    if stable is None or keys.GROW_STARTED in stable.annotations:
         return (gone,)
     grown = {keys.GROW_STARTED: times.stamp(situation.now)}
-    lowered = situation.replicas < stable.replicas
-    raised = PatchReplicaSet(stable.ref, situation.replicas, annotations=grown, dangerous=lowered)
-    return gone, raised
+    return PatchReplicaSet(stable.ref, annotations=grown), gone
 
 
 def _stable_marks(now: str) -> Changes:

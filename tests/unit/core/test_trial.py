@@ -10,6 +10,7 @@ import pytest
 from world import World
 
 from sluice.core import keys
+from sluice.core.decide import decide
 from sluice.core.objects import Role
 from sluice.core.policy import Analysis, Metric, Policy, Step
 from sluice.core.readings import Known, Reason, Unknown
@@ -287,3 +288,27 @@ def test_a_rollout_deleted_while_the_stable_version_does_not_come_back_takes_not
     assert world.serving() >= N
     assert {owner(world, "web:1"), owner(world, "web:2")} == {"deployment"}
     assert world.d.template["spec"]["containers"][0]["image"] == "web:1"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("abort", "RolledBack"), ("promote-full", "Promoted")]
+)
+def test_what_is_told_is_decided_by_the_last_write_of_its_plan(command: str, told: str) -> None:
+    """A write before it that is refused leaves all as it was, and so the next pass tells it."""
+    world = trying()
+    world.command(command)
+    for _ in range(20):
+        plan = decide(world.observed())
+        if plan.decision is not None and plan.decision.event == told:
+            break
+        for action in plan.actions:
+            world.apply(action)
+            world.controllers()
+    assert plan.decision is not None
+    assert plan.decision.event == told
+    before = world.situation().state
+    for action in plan.actions[:-1]:
+        world.apply(action)
+        assert world.situation().state is before
+    world.apply(plan.actions[-1])
+    assert world.situation().state is not before
