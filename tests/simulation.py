@@ -3,15 +3,17 @@
 The formulas are those of `sluice.core.evidence`, written once more over numpy arrays: a test holds
 both against each other, count for count. Fixed thresholds are judged on the same counts.
 
-Time 0 is the canary's first request, `lead_seconds` after the release began. Each pod is scraped every `scrape_seconds` with an offset of
-its own, and an instant of the grid, whose phase is random too, sees the counts of the last scrape
-before it. So a change that hits both sides at once reaches their counts at different instants.
+Time 0 is the canary's first request, `lead_seconds` after the release began. Each pod is scraped
+every `scrape_seconds` with an offset of its own, and an instant of the grid, whose phase is random
+too, sees the counts of the last scrape before it. So a change that hits both sides at once reaches
+their counts at different instants.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -103,7 +105,7 @@ def _pods(world: World, number: int, begin: float, role: Course, *, warm: bool) 
     edges |= {begin + time for time, _ in world.cold}
     times = sorted({*edges, world.seconds + world.interval_seconds})
     requests, bad = [0.0], [0.0]
-    for left, right in zip(times, times[1:], strict=False):
+    for left, right in pairwise(times):
         more = world.more_canary_pods if left >= world.more_after_seconds else 0
         live = world.stable_pods + world.canary_pods * (left >= 0) + more
         rate = world.per_second / live * (warm or left >= begin)
@@ -154,7 +156,7 @@ def _joined(groups: list[_Pods], before: Floats, scrape: Floats) -> tuple[Floats
     edges = np.cumsum([0, *(each.number for each in groups)])
     parts = [
         group.between(before[:, left:right], scrape[:, left:right])
-        for group, left, right in zip(groups, edges, edges[1:], strict=False)
+        for group, (left, right) in zip(groups, pairwise(edges), strict=True)
     ]
     return np.hstack([part[0] for part in parts]), np.hstack([part[1] for part in parts])
 
@@ -257,7 +259,9 @@ class Threshold:
         self._due = 60.0
 
     def take(self, counted: Counted, stable_pods: int, interval_seconds: float) -> None:
-        """One more interval."""
+        """One more interval; those before the canary are not looked at."""
+        if counted.instant_seconds.max() < 0:
+            return
         self._minute += np.stack(
             [side[:, stable_pods:].sum(axis=1) for side in (counted.bad, counted.total)]
         )

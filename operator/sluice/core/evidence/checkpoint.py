@@ -42,7 +42,7 @@ def dump(evidence: Evidence, tally: Tally, delay_intervals: float, gone: Collect
         and (missing := {key: last for key, last in series.items() if last.at < tally.at})
     }
     cold = {
-        pod: first
+        pod: _number(first)
         for pod, first in sorted(tally.first.items())
         if pod not in gone and first + delay_intervals > tally.at
     }
@@ -164,7 +164,7 @@ def _cut(cut: float) -> str:
 
 def _number(value: float) -> float:
     """A whole number without its `.0`; every float comes back as it was."""
-    return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    return int(value) if float(value).is_integer() and abs(value) < _EXACT else value
 
 
 def _float(value: Any) -> float:

@@ -156,14 +156,16 @@ class _Book:
         self._tally, self._rules, self._until = tally, rules, until
         self._delay = rules.grid.intervals(rules.delay_seconds)
         self._last = {pod: dict(series) for pod, series in tally.last.items()}
-        self._first = dict(tally.first)
+        # A pod that a checkpoint names without a first instant is past its delay.
+        self._first: dict[str, float] = {**dict.fromkeys(tally.last, -inf), **tally.first}
+        self._known = frozenset(self._first)
 
     def enter(self, side: Sequence[Series]) -> Differences:
         """The differences of one side's series."""
-        read = [(series, self._on_the_grid(series.samples)) for series in side]
+        on_grid = [(series, self._on_the_grid(series.samples)) for series in side]
+        read = [(series, samples) for series, samples in on_grid if samples]
         for series, samples in read:
-            if samples:
-                self._meet(series.pod, samples[0].at)
+            self._meet(series.pod, samples[0].at)
         differences: dict[int, dict[str, dict[SeriesKey, float]]]
         differences = defaultdict(lambda: defaultdict(dict))
         for series, samples in read:
@@ -185,18 +187,16 @@ class _Book:
         ]
 
     def _meet(self, pod: str, index: int) -> None:
-        if pod in self._tally.first or pod in self._tally.last:
+        if pod in self._known:
             return
-        if self._tally.resumed and index <= self._tally.at:
-            # It was there at the checkpoint and past its delay, else the checkpoint named it.
-            self._first[pod] = -inf
-        else:
-            self._first[pod] = min(index, self._first.get(pod, inf))
+        # It was there at the checkpoint and past its delay, else the checkpoint named it.
+        warm = self._tally.resumed and index <= self._tally.at
+        self._first[pod] = min(-inf if warm else index, self._first.get(pod, inf))
 
     def _differences(
         self, pod: str, key: SeriesKey, samples: Sequence[Last]
     ) -> Iterable[tuple[int, float]]:
-        first = self._first.get(pod, -inf)
+        first = self._first[pod]
         known = self._last.setdefault(pod, {})
         last = known.get(key)
         for sample in samples:
@@ -222,8 +222,8 @@ def _bad_of_total(
 ) -> Mapping[Cut, PodCounts]:
     counts = {}
     for pod, series in pods.items():
-        bad = sum(value for (kind, _), value in series.items() if kind == BAD_KIND)
-        total = sum(value for (kind, _), value in series.items() if kind == TOTAL_KIND)
+        bad = _sum_of(BAD_KIND, series)
+        total = _sum_of(TOTAL_KIND, series)
         if bad > total:
             # Two exporters that are scraped in turn, or a selector that is no part of the other.
             remarks.append(
@@ -231,6 +231,10 @@ def _bad_of_total(
             )
         counts[pod] = Counts(min(bad, total), total)
     return {BAD: counts} if counts else {}
+
+
+def _sum_of(kind: str, series: Mapping[SeriesKey, float]) -> float:
+    return sum((value for key, value in series.items() if key[0] == kind), start=0.0)
 
 
 def _slower(

@@ -23,7 +23,7 @@ from sluice.core.evidence.sequential import (
     threshold,
 )
 
-# The regressions that people are told of: the canary's ratio as a multiple of what is tolerated.
+# The regressions that people are told of: the canary's ratio as a multiple of the stable side's.
 REGRESSIONS: Final = RATIOS
 
 
@@ -86,7 +86,7 @@ def smallest_seen(
         return None
     ratio = max(stable_bad, 0.5) / stable_total
     for factor in REGRESSIONS:
-        canary_bad = min(1.0, factor * tolerance * ratio) * canary_total
+        canary_bad = min(1.0, factor * ratio) * canary_total
         logs = _gains(canary_bad, stable_bad, canary_share(canary_total, stable_total, tolerance))
         if log_mean_exp([value / dispersion for value in logs]) >= bar.log_height:
             return factor
