@@ -213,9 +213,7 @@ class Sequential:
         self._move(counted.instant_seconds)
 
     def _move(self, instant_seconds: Floats) -> None:
-        divided = self.logs / self.dispersion[:, None]
-        highest = divided.max(axis=1)
-        log_e = highest + np.log(np.exp(divided - highest[:, None]).mean(axis=1))
+        log_e = log_mean_exp(self.logs / self.dispersion[:, None])
         step = log_e - self._log_e
         if self.cap:
             step = np.minimum(step, LOG_CAP)
@@ -238,6 +236,44 @@ def scatter(bad: Floats, total: Floats) -> Floats:
         squares = np.where(live, (bad - total * ratio[:, None]) ** 2 / total, 0.0).sum(axis=1)
         value = squares / (ratio * (1.0 - ratio)) / (pods - 1)
     return np.where((pods >= 2) & (ratio > 0) & (ratio < 1), np.fmax(1.0, value), 1.0)
+
+
+@dataclass
+class Ceiling:
+    """The test of the canary's own ratio against a limit, of many runs."""
+
+    runs: int
+    limit: float
+    log_height: float = float(np.log(100.0))
+    log_m: Floats = field(init=False)
+    found: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._logs = np.zeros((self.runs, len(RATIOS)))
+        self.log_m, self._rises = np.zeros(self.runs), np.zeros(self.runs)
+        self.found = np.full(self.runs, NEVER)
+
+    def take(self, counted: Counted, stable_pods: int) -> None:
+        """One more interval."""
+        bad = counted.bad[:, stable_pods:].sum(axis=1)
+        good = counted.total[:, stable_pods:].sum(axis=1) - bad
+        alternatives = np.minimum(0.99, _R * self.limit)
+        before = log_mean_exp(self._logs)
+        self._logs += np.outer(bad, np.log(alternatives / self.limit))
+        self._logs += np.outer(good, np.log1p(-alternatives) - np.log1p(-self.limit))
+        step = np.minimum(log_mean_exp(self._logs) - before, LOG_CAP)
+        self.log_m += step
+        self._rises += step > 0
+        over = (self.log_m >= self.log_height) & (self._rises >= FEWEST_INTERVALS)
+        self.found = np.minimum(self.found, np.where(over, counted.instant_seconds, NEVER))
+
+
+def log_mean_exp(values: Floats) -> Floats:
+    """ln(mean(exp(v))) of each row."""
+    highest: Floats = values.max(axis=1)
+    mean: Floats = np.exp(values - highest[:, None]).mean(axis=1)
+    result: Floats = highest + np.log(mean)
+    return result
 
 
 @dataclass
@@ -276,19 +312,6 @@ class Threshold:
         self._due = 60.0
 
 
-def simulate(
-    world: World, runs: int, rng: np.random.Generator, **options: Any
-) -> tuple[Floats, dict[str, Floats]]:
-    """When the sequential test failed each run (infinite: never), and each fixed threshold."""
-    test = Sequential(runs, world.stable_pods, **options)
-    fixed = {name: Threshold(runs, *setting) for name, setting in FIXED.items()}
-    for counted in counts(world, runs, rng):
-        test.take(counted)
-        for threshold in fixed.values():
-            threshold.take(counted, world.stable_pods, world.interval_seconds)
-    return test.found, {name: threshold.found for name, threshold in fixed.items()}
-
-
 # Argo Rollouts fails on more than failureLimit failures, Flagger when they are `threshold`.
 FIXED: Final = {
     "95 %, limit 3": (0.95, 4),
@@ -296,3 +319,30 @@ FIXED: Final = {
     "99 %, limit 3": (0.99, 4),
     "99 %, limit 10": (0.99, 10),
 }
+
+
+@dataclass(frozen=True)
+class Findings:
+    """When each run was failed, in seconds since the canary's first request; infinite: never."""
+
+    sequential: Floats
+    fixed: dict[str, Floats]
+
+
+def simulate(world: World, runs: int, rng: np.random.Generator, **options: Any) -> Findings:
+    """The same releases judged by the sequential test and by fixed thresholds."""
+    test = Sequential(runs, world.stable_pods, **options)
+    fixed = {name: Threshold(runs, *setting) for name, setting in FIXED.items()}
+    for counted in counts(world, runs, rng):
+        test.take(counted)
+        for threshold in fixed.values():
+            threshold.take(counted, world.stable_pods, world.interval_seconds)
+    return Findings(test.found, {name: each.found for name, each in fixed.items()})
+
+
+def simulate_ceiling(world: World, limit: float, runs: int, rng: np.random.Generator) -> Floats:
+    """When the canary's own ratio was found to be above the limit."""
+    test = Ceiling(runs, limit)
+    for counted in counts(world, runs, rng):
+        test.take(counted, world.stable_pods)
+    return test.found

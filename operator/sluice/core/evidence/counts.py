@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import inf, isfinite
 from typing import Final, NamedTuple
 
@@ -258,6 +259,7 @@ def _slower(
     return cuts
 
 
+@lru_cache(maxsize=1024)
 def bound_of(le: str) -> float | None:
     """A bucket's bound: `1` and `1.0` are the same; None for what is no bound."""
     try:
