@@ -9,6 +9,7 @@ Every row has a random stream of its own, so that a row does not change when ano
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ def bad_releases(study: Study) -> Table:
         for factor in FACTORS:
             for rate in RATES:
                 world = World(rate, ratio, factor, seconds=1800.0)
-                found = study.releases(world, 1_000)
+                found = study.releases(world, 2_000)
                 times = [_time(each) for each in (found.sequential, *found.fixed.values())]
                 rows.append([f"{ratio:.1%}", f"x{factor:g}", f"{rate:g}", *times])
     return rows
@@ -136,8 +137,19 @@ HARD_CASES: Final[Sequence[tuple[str, World]]] = (
     ("the same, scraped every 15 s", replace(_TWO_SIDES, both=INCIDENT, scrape_seconds=15.0)),
     ("the same, and pods differ", replace(_TWO_SIDES, both=INCIDENT, spread=0.25)),
     ("outage of both sides: 100% for 30 s", replace(_TWO_SIDES, both=OUTAGE)),
-    ("cold canary: x10 for its first 20 s, initialDelay 0s", replace(_TWO_SIDES, cold=COLD)),
-    ("the same, initialDelay 30s", replace(_TWO_SIDES, cold=COLD, delay_seconds=30.0)),
+    (
+        "slow in its first 20 s (x10), histogram: initialDelay 30s",
+        replace(_TWO_SIDES, cold=COLD, delay_seconds=30.0),
+    ),
+    (
+        "the same, default steps",
+        default_steps(replace(_TWO_SIDES, cold=COLD, delay_seconds=30.0)),
+    ),
+    (
+        "slow in its first 60 s (x10), histogram: initialDelay 30s",
+        replace(_TWO_SIDES, cold=((0.0, 10.0), (60.0, 1.0)), delay_seconds=30.0),
+    ),
+    ("errors in its first 20 s (x10), counters: initialDelay 0s", replace(_TWO_SIDES, cold=COLD)),
     ("low traffic: a request in 10 s, 1%", World(0.1, 0.01, seconds=1800.0)),
     ("low traffic: 1/s, errors come ten at a time, 1%", World(1.0, 0.01, batch=10, seconds=1800.0)),
 )
@@ -150,8 +162,8 @@ def hard_cases(study: Study) -> Table:
     ]
     for title, world in HARD_CASES:
         full, *fixed = _failed(study.releases(world, 10_000))
-        no_phi = _failed(study.releases(world, 4_000, phi=False))[0]
-        no_cap = _failed(study.releases(world, 4_000, cap=False))[0]
+        no_phi = _failed(study.releases(world, 10_000, phi=False))[0]
+        no_cap = _failed(study.releases(world, 10_000, cap=False))[0]
         rows.append([title, full, no_phi, no_cap, *fixed])
     return rows
 
@@ -190,9 +202,14 @@ def special_cases(study: Study) -> Table:
         turn = 60.0 * minutes
         course: Course = ((0.0, 1.0), (turn, 10.0))
         world = World(100.0, 0.005, canary=course, seconds=turn + 1800.0)
-        found = [study.releases(world, 1_000, phi=phi).sequential - turn for phi in (True, False)]
+        found = [study.releases(world, 2_000, phi=phi).sequential - turn for phi in (True, False)]
         title = f"good for {minutes:g} min, then x10 over 0.5%, 100/s: time since then"
         rows.append([title, *(_time(each) for each in found)])
+    incident: Course = ((0.0, 1.0), (100.0, 40.0), (220.0, 1.0))
+    after = replace(world, both=incident, canary=((0.0, 1.0), (260.0, 10.0)), seconds=2060.0)
+    found = [study.releases(after, 2_000, phi=phi).sequential - 260.0 for phi in (True, False)]
+    title = "20% on both sides for 2 min, then x10 over 0.5%, 100/s: time since then"
+    rows.append([title, *(_time(each) for each in found)])
     return rows
 
 
@@ -236,7 +253,8 @@ def markdown(table: Table) -> str:
     """The rows as a table; the first is its head."""
     head, *body = table
     lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
-    return "\n".join(lines)
+    # As all documents here write it.
+    return re.sub(r"(?<=\d)%", " %", "\n".join(lines))
 
 
 TABLES: Final[dict[str, Callable[[Study], Table]]] = {
