@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sluice.core.evidence.counts import (
     BAD,
     Counts,
+    Grid,
     Interval,
     PodCounts,
     Rules,
@@ -140,6 +141,21 @@ def test_a_series_that_appears_after_the_first_time_counts_from_zero() -> None:
 def test_a_delay_that_is_no_whole_number_of_intervals_is_not_cut_short() -> None:
     rules = replace(RULES, delay_seconds=11.0)
     assert totals(total("a", [None, 50, 90, 140]), rules=rules) == [None, None, 50]
+
+
+def test_a_delay_that_is_nine_intervals_but_for_rounding_ends_at_the_ninth() -> None:
+    assert 1 + 2.7 / 0.3 > 10
+    rules = Rules(Grid(0.0, 0.3), delay_seconds=2.7)
+    samples = [(0.3 * index, 5.0 * index) for index in range(1, 12)]
+    _, intervals = count(Tally(), (), [Series("a", "total", "", samples)], 11, rules)
+    assert [each.index for each in intervals if each.stable] == [10, 11]
+
+
+def test_a_sample_that_came_late_to_its_instant_is_not_lost() -> None:
+    """The server answered 10 for the instant 1 before it had the scrape that makes it 12."""
+    tally, _ = count(Tally(), (), [total("a", [0, 10])], 1, RULES)
+    _, (interval,) = count(tally, (), [total("a", [12, 20], first=1)], 2, RULES)
+    assert interval.stable == {BAD: {"a": Counts(0, 10)}}
 
 
 def test_a_pod_seen_long_before_the_beginning_has_no_first_time_any_more() -> None:
