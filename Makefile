@@ -50,6 +50,10 @@ e2e: deploy ## the end-to-end tests, on the cluster; E2E="-k rollback" for some 
 bench: deploy ## what a release costs, and what a hundred Rollouts at rest cost
 	@uv run --quiet python tests/bench.py
 
+.PHONY: study
+study: uv ## false rollbacks and times to detect, simulated; writes docs/study.md (minutes, no cluster)
+	@uv run --quiet python tests/study.py
+
 .PHONY: deploy
 deploy: images ## the operator and Prometheus, of this working tree, in the cluster
 	@tests/cluster/deploy.sh
