@@ -141,13 +141,15 @@ def _walk(node: Node, path: str) -> Iterator[Field]:
 
 
 def _open(value: Any) -> Any:
-    """The schema without `additionalProperties: false`, which only says that a file is strict."""
+    """The schema without `additionalProperties: false`, which only says that a file is strict, and
+    `true`, which says nothing.
+    """
     match value:
         case dict():
             return {
                 key: _open(item)
                 for key, item in value.items()
-                if not (key == "additionalProperties" and item is False)
+                if not (key == "additionalProperties" and isinstance(item, bool))
             }
         case list():
             return [_open(item) for item in value]

@@ -25,6 +25,7 @@ from sluice.adapters.journal import LogJournal
 from sluice.adapters.kopf_watch import KopfWatch
 from sluice.adapters.kube import TIMEOUT, Call, Hook, Kube
 from sluice.adapters.leases import KubeLeases
+from sluice.adapters.metric_sources.following import ConfigFollower
 from sluice.adapters.metrics import Metrics
 from sluice.adapters.prometheus import PrometheusSources
 from sluice.adapters.recorder import Recorder
@@ -101,7 +102,8 @@ async def _run(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
-    sources = PrometheusSources(settings.sources)
+    sources = PrometheusSources(settings.sources, asked=metrics.asked)
+    follower = ConfigFollower(Path(path), settings, sources) if path else None
     term = Term() if arguments.leader_election else Term.endless()
     # The lease has connections of its own: behind slow requests a renewal would come too late.
     async with found.session(TIMEOUT) as session, found.session(TIMEOUT) as lease_session:
@@ -121,12 +123,18 @@ async def _run(arguments: argparse.Namespace) -> None:
             ready=lambda: _missing(kube, arguments.namespace),
         )
         operator.show(watch, term)
+        if follower:
+            metrics.gauge(
+                "sluice_config_last_reload_successful",
+                "0 while the configuration file holds what was refused.",
+                lambda: follower.last_reload_successful,
+            )
         leases = Kube(found.server, lease_session, hooks=heard)
         elector = _elector(arguments, operator, term, leases)
         async with serving(watch, metrics.page, port=arguments.port):
             log.info("Sluice is up; the API server is %s.", found.server)
-            await _until(stop, operator, watch, elector)
-    sources.close()
+            await _until(stop, operator, watch, elector, follower)
+    await sources.close()
 
 
 def _elector(
@@ -144,7 +152,11 @@ def _elector(
 
 
 async def _until(
-    stop: asyncio.Event, operator: _Operator, watch: KopfWatch, elector: Elector | Unopposed
+    stop: asyncio.Event,
+    operator: _Operator,
+    watch: KopfWatch,
+    elector: Elector | Unopposed,
+    follower: ConfigFollower | None = None,
 ) -> None:
     """Run everything until the event, or until one of the parts fails, which is a bug."""
     watching = asyncio.create_task(watch.run(), name="watch")
@@ -152,14 +164,16 @@ async def _until(
     telling = asyncio.create_task(operator.recorder.run(), name="recorder")
     electing = asyncio.create_task(elector.run(), name="elector")
     stopping = asyncio.create_task(stop.wait(), name="stop")
-    tasks = (watching, working, telling, electing, stopping)
+    following = asyncio.create_task(_follow(follower), name="configuration")
+    tasks = (watching, working, telling, electing, stopping, following)
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     log.info("Stopping.")
     # The queue first: what is being written now shall end well, nothing new shall begin.
     operator.queue.stop()
     watching.cancel()
     stopping.cancel()
-    await asyncio.wait((watching, working, stopping))
+    following.cancel()
+    await asyncio.wait((watching, working, stopping, following))
     await operator.recorder.drain(_LAST_EVENTS_SECONDS)
     # The lease last, when nothing is written any more.
     telling.cancel()
@@ -168,6 +182,11 @@ async def _until(
     await elector.release()
     for task in done - {stopping}:
         task.result()
+
+
+async def _follow(follower: ConfigFollower | None) -> None:
+    """For ever; an operator without a configuration file has nothing to follow."""
+    await (follower.run() if follower else asyncio.Event().wait())
 
 
 class _Operator:

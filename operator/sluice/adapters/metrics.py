@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,10 +14,12 @@ from prometheus_client import (
 )
 
 from sluice.adapters.kube import Call
-from sluice.core.readings import Known, Round
+from sluice.core.readings import Answer, Reason, Unknown
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PASS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# A source has at most 60 s.
+_QUERY_SECONDS = (*_PASS_SECONDS, 30.0, 60.0)
 
 
 class Metrics:
@@ -44,7 +46,17 @@ class Metrics:
             registry=registry,
         )
         self._readings = Counter(
-            "sluice_readings", "Metric values read, by state.", ["state"], registry=registry
+            "sluice_metric_readings",
+            "Answers to metric queries: Known, or why there is none. No name: no such source.",
+            ["source", "state"],
+            registry=registry,
+        )
+        self._query_seconds = Histogram(
+            "sluice_metric_query_seconds",
+            "How long a metric query took, with its repetitions.",
+            ["source"],
+            buckets=_QUERY_SECONDS,
+            registry=registry,
         )
         self._decisions = Counter(
             "sluice_decisions", "Decisions, by what was decided.", ["what"], registry=registry
@@ -65,11 +77,17 @@ class Metrics:
         """A request to the API server has ended."""
         self._requests.labels(call.verb, call.resource, str(call.code)).inc()
 
-    def heard(self, round_: Round) -> None:
+    def heard(self, source: str, answers: Iterable[tuple[str, Answer]]) -> None:
         """A round of metrics has its answers."""
-        for _, value in round_.values:
-            state = "Known" if isinstance(value, Known) else value.reason.value
-            self._readings.labels(state).inc()
+        for _, answer in answers:
+            state = answer.reason.value if isinstance(answer, Unknown) else "Known"
+            # A name that nobody configured is a user's text: it may make no series of its own.
+            known_source = "" if state == Reason.NO_SOURCE else source
+            self._readings.labels(known_source, state).inc()
+
+    def asked(self, source: str, seconds: float) -> None:
+        """A metric source was asked a query."""
+        self._query_seconds.labels(source).observe(seconds)
 
     def decided(self, what: str) -> None:
         """A decision was made and carried out."""

@@ -8,27 +8,29 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol
 
-from sluice.core.plan import Ask
-from sluice.core.readings import Known, Reason, Round, Unknown
+from sluice.core.plan import Ask, Query
+from sluice.core.readings import Answer, Reason, Round, Unknown
 from sluice.ports import Clock, Key
 
 log = logging.getLogger(__name__)
 
-Values = tuple[tuple[str, Known | Unknown], ...]
+Values = tuple[tuple[str, Answer], ...]
 
 
 class Source(Protocol):
-    """Where values come from."""
+    """Where answers come from."""
 
     def ask(
-        self, source: str, queries: tuple[tuple[str, str], ...], timeout_seconds: float, /
+        self, source: str, queries: tuple[Query, ...], timeout_seconds: float, /
     ) -> Awaitable[Values]:
-        """The value of each (name, query)."""
+        """The answer to each query by its name."""
         ...
 
 
 class RoundBoard:
-    """Satisfies `sluice.ports.Rounds`. `on_ready` is called when a round has its answers."""
+    """Satisfies `sluice.ports.Rounds`. `on_ready` is called when a round has its answers, and
+    before it `heard` with the source's name and these.
+    """
 
     def __init__(
         self,
@@ -36,7 +38,7 @@ class RoundBoard:
         clock: Clock,
         on_ready: Callable[[Key], None],
         *,
-        heard: Callable[[Round], None] = lambda _: None,
+        heard: Callable[[str, Values], None] = lambda *_: None,
     ) -> None:
         self._source = source
         self._clock = clock
@@ -83,12 +85,12 @@ class RoundBoard:
             # A bug in a source must look like a source that is down, not like one that is slow.
             log.exception("%s: asking %s failed", key, ask.source)
             unknown = Unknown(Reason.UNREACHABLE, "asking failed, see the operator's log")
-            values = tuple((name, unknown) for name, _ in ask.queries)
+            values = tuple((query.name, unknown) for query in ask.queries)
         finally:
             # After `forget` the place may hold the task of a newer round.
             if self._running.get(key) is asyncio.current_task():
                 del self._running[key]
         done = Round(ask.release, ask.tick, asked_at, values, since)
         self._latest[key] = done
-        self._heard(done)
+        self._heard(ask.source, values)
         self._on_ready(key)

@@ -82,20 +82,31 @@ def _analysis(analysis: models.Analysis) -> Analysis:
     return Analysis(
         source=analysis.source,
         interval_seconds=parse_seconds(analysis.interval),
-        initial_delay_seconds=parse_seconds(analysis.initial_delay),
+        confidence=float(analysis.confidence),
+        initial_delay_seconds=(
+            None if analysis.initial_delay is None else parse_seconds(analysis.initial_delay)
+        ),
+        min_requests=analysis.min_requests,
+        low_traffic_after_seconds=parse_seconds(analysis.low_traffic.after),
+        low_traffic_action=analysis.low_traffic.action,
         no_data_after_seconds=parse_seconds(analysis.no_data.after),
         no_data_action=analysis.no_data.action,
         on_failure=analysis.on_failure,
-        metrics=tuple(
-            Metric(
-                name=metric.name,
-                query=metric.query or "",
-                minimum=None if metric.min is None else float(metric.min),
-                maximum=None if metric.max is None else float(metric.max),
-                failure_limit=metric.failure_limit,
-            )
-            for metric in analysis.metrics
-        ),
+        metrics=tuple(_metric(metric) for metric in analysis.metrics),
+    )
+
+
+def _metric(metric: models.Metric) -> Metric:
+    counters = metric.counters
+    return Metric(
+        name=metric.name,
+        query=metric.query or "",
+        minimum=None if metric.min is None else float(metric.min),
+        maximum=None if metric.max is None else float(metric.max),
+        failure_limit=metric.failure_limit,
+        counters=(counters.bad, counters.total) if counters else None,
+        histogram=metric.histogram or "",
+        tolerance=1.0 if metric.tolerance is None else float(metric.tolerance),
     )
 
 

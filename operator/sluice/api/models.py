@@ -24,6 +24,7 @@ from pydantic.alias_generators import to_camel
 from sluice.api import rules
 from sluice.api.durations import MAX_LENGTH, is_duration, parse_seconds
 from sluice.api.rules import Rule, validations
+from sluice.core import selectors
 
 MAX_NUMBER_LENGTH: Final = 32
 MAX_STEPS: Final = 20
@@ -89,6 +90,29 @@ def _check_source(name: str) -> str:
     return name
 
 
+def _check_at_least_1(value: int | str) -> int | str:
+    rules.TOLERANCE.require(float(value) >= 1)
+    return value
+
+
+def _check_confidence(value: int | str) -> int | str:
+    rules.CONFIDENCE.require(0.5 <= float(value) < 1)
+    return value
+
+
+def _check_selector(text: str) -> str:
+    rules.SELECTOR.require(re.match(selectors.PATTERN, text) is not None)
+    rules.OWN_LABELS.require(re.match(selectors.OWN_LABEL_PATTERN, text) is None)
+    return text
+
+
+def _check_histogram(text: str) -> str:
+    rules.HISTOGRAM.require(re.match(selectors.HISTOGRAM_PATTERN, text) is not None)
+    rules.HISTOGRAM_SUFFIX.require(re.match(selectors.SUFFIX_PATTERN, text) is None)
+    rules.OWN_LABELS.require(re.match(selectors.OWN_LABEL_PATTERN, text) is None)
+    return text
+
+
 def _check_query(query: str) -> str:
     unknown = rules.unknown_placeholder(query)
     rules.PLACEHOLDER.require(
@@ -122,6 +146,18 @@ IntervalDuration = Annotated[
 ]
 Number = Annotated[
     int | str, BeforeValidator(_check_number), _schema(MAX_NUMBER_LENGTH, rules.NUMBER)
+]
+Tolerance = Annotated[
+    int | str,
+    BeforeValidator(_check_number),
+    AfterValidator(_check_at_least_1),
+    _schema(MAX_NUMBER_LENGTH, rules.NUMBER, rules.TOLERANCE),
+]
+Confidence = Annotated[
+    int | str,
+    BeforeValidator(_check_number),
+    AfterValidator(_check_confidence),
+    _schema(MAX_NUMBER_LENGTH, rules.NUMBER, rules.CONFIDENCE),
 ]
 Weight = Annotated[
     int, AfterValidator(_check_weight), Field(json_schema_extra=validations(rules.WEIGHT))
@@ -167,12 +203,51 @@ class NoData(Wire):
     )
 
 
+class LowTraffic(Wire):
+    """What follows when the canary gets too few requests to be judged by."""
+
+    after: PositiveDuration = Field(
+        default="30m",
+        description="Fewer than minRequests for so long in one step, such as 30m; until then it "
+        "waits for them.",
+    )
+    action: Literal["Pause", "Continue"] = Field(
+        default="Pause", description="Pause: hold until they come, or a command. Continue: go on."
+    )
+
+
+def _selector(description: str) -> Any:
+    return Field(
+        max_length=rules.MAX_SELECTOR_LENGTH,
+        description=description,
+        json_schema_extra=validations(rules.SELECTOR, rules.OWN_LABELS),
+    )
+
+
+class Counters(Wire):
+    """Two counters, compared between the canary's pods and the stable version's."""
+
+    bad: Annotated[str, AfterValidator(_check_selector)] = _selector(
+        'Which requests were bad, such as http_requests_total{code=~"5.."}; without namespace and '
+        "pod."
+    )
+    total: Annotated[str, AfterValidator(_check_selector)] = _selector(
+        "All requests, the bad ones among them, such as http_requests_total."
+    )
+
+
 class Metric(Wire):
-    """A query whose single value must lie in a range."""
+    """What is measured: counters or a histogram of both versions, or a query with a range."""
 
     model_config = ConfigDict(
         json_schema_extra=validations(
-            rules.QUERY_ONLY, rules.QUERY_GIVEN, rules.RANGE_GIVEN, rules.RANGE_ORDERED
+            rules.ONE_FORM,
+            rules.RANGE_GIVEN,
+            rules.RANGE_ORDERED,
+            rules.RATIO_MAX,
+            rules.NOT_OF_COMPARISONS,
+            rules.MAX_NOT_OF_HISTOGRAMS,
+            rules.TOLERANCE_OF_COMPARISONS,
         )
     )
 
@@ -183,6 +258,7 @@ class Metric(Wire):
     )
     query: Annotated[str, AfterValidator(_check_query)] | None = Field(
         default=None,
+        min_length=1,
         max_length=rules.MAX_QUERY_LENGTH,
         description="PromQL that gives one value. Placeholders: {{namespace}} and {{name}} of the "
         "Deployment; {{canary}}, {{stable}} and {{pods}} are regular expressions of pod names.",
@@ -200,29 +276,50 @@ class Metric(Wire):
         le=1000,
         description="Readings in a row out of range that are still accepted.",
     )
-    # Only declared so that a rule can say what to write instead; no value is accepted.
-    counters: Annotated[
-        Any,
-        WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
-    ] = Field(default=None, description="Not supported yet: write a query.")
-    histogram: Annotated[Any, WithJsonSchema({"type": "string", "maxLength": 4096})] = Field(
-        default=None, description="Not supported yet: write a query."
+    counters: Counters | None = Field(
+        default=None,
+        description="The ratio of bad to all requests, compared with the stable version's.",
+    )
+    histogram: Annotated[str, AfterValidator(_check_histogram)] | None = Field(
+        default=None,
+        max_length=rules.MAX_SELECTOR_LENGTH,
+        description="A classic histogram, such as http_request_duration_seconds: how many requests "
+        "are slower, compared with the stable version's.",
+        json_schema_extra=validations(rules.HISTOGRAM, rules.HISTOGRAM_SUFFIX, rules.OWN_LABELS),
+    )
+    tolerance: Tolerance | None = Field(
+        default=None,
+        description="How many times the stable version's ratio is still accepted, at least 1; "
+        "1 where it is left out. For counters and histogram.",
     )
 
     @model_validator(mode="after")
     def _relations(self) -> Self:
-        rules.QUERY_ONLY.require(self.counters is None and self.histogram is None)
-        rules.QUERY_GIVEN.require(bool(self.query))
-        rules.RANGE_GIVEN.require(self.min is not None or self.max is not None)
+        forms = [form for form in (self.counters, self.histogram, self.query) if form is not None]
+        rules.ONE_FORM.require(len(forms) == 1)
+        if self.query is not None:
+            rules.RANGE_GIVEN.require(self.min is not None or self.max is not None)
+            rules.TOLERANCE_OF_COMPARISONS.require(self.tolerance is None)
+        else:
+            rules.NOT_OF_COMPARISONS.require(self.min is None and not self.failure_limit)
+        if self.histogram is not None:
+            rules.MAX_NOT_OF_HISTOGRAMS.require(self.max is None)
         if self.min is not None and self.max is not None:
             rules.RANGE_ORDERED.require(float(self.min) <= float(self.max))
+        if self.counters is not None and self.max is not None:
+            rules.RATIO_MAX.require(0 < float(self.max) < 0.99)
         return self
 
 
+def _length(metric: Metric) -> int:
+    counters = metric.counters
+    texts = [metric.query, metric.histogram]
+    texts += [counters.bad, counters.total] if counters else []
+    return sum(len(text or "") for text in texts)
+
+
 def _check_metrics(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
-    rules.QUERIES_LENGTH.require(
-        sum(len(metric.query or "") for metric in metrics) <= rules.MAX_QUERIES_LENGTH
-    )
+    rules.QUERIES_LENGTH.require(sum(map(_length, metrics)) <= rules.MAX_QUERIES_LENGTH)
     rules.METRICS_UNIQUE.require(len({metric.name for metric in metrics}) == len(metrics))
     return metrics
 
@@ -239,10 +336,24 @@ class Analysis(Wire):
     interval: IntervalDuration = Field(
         default="10s", description="How often the metrics are read, from 1s to 10m."
     )
-    initial_delay: Duration = Field(
-        default="0s",
-        description="For so long after its start a canary's metrics are not judged, such as 30s.",
+    confidence: Confidence = Field(
+        default="0.99",
+        description="The chance, at least, that a good release is not rolled back by comparison, "
+        "over the whole release: from 0.5 to below 1.",
     )
+    initial_delay: Duration | None = Field(
+        default=None,
+        description="For so long after its start a pod's metrics are not judged, such as 30s. "
+        "Left out: 30s for a histogram, else 0s.",
+    )
+    min_requests: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000_000,
+        description="Requests that the canary must have got in a step before the step can pass; "
+        "for counters and histogram.",
+    )
+    low_traffic: LowTraffic = Field(default_factory=LowTraffic, json_schema_extra=_default({}))
     no_data: NoData = Field(default_factory=NoData, json_schema_extra=_default({}))
     on_failure: Literal["Rollback", "Pause"] = Field(
         default="Rollback", description="What a failed metric leads to."

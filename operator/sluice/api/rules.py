@@ -13,9 +13,11 @@ from typing import Any, Final
 from pydantic_core import PydanticCustomError
 
 from sluice.api.durations import PATTERN
+from sluice.core import selectors
 
 MAX_WEIGHT: Final = 99
 MAX_QUERY_LENGTH: Final = 4096
+MAX_SELECTOR_LENGTH: Final = 1024
 MAX_QUERIES_LENGTH: Final = 10_000
 NAME_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -55,6 +57,11 @@ class Rule:
 def validations(*rules: Rule) -> dict[str, Any]:
     """The rules as schema keys, for a field's or a model's json_schema_extra."""
     return {"x-kubernetes-validations": [rule.wire() for rule in rules]}
+
+
+def _matches(pattern: str) -> str:
+    """A CEL expression; raw and in three quotes, because the patterns have both kinds of quotes."""
+    return f'self.matches(r"""{pattern}""")'
 
 
 # An integer has no unit. It is let through to the rule because the schema's own message,
@@ -120,17 +127,27 @@ def unknown_placeholder(query: str) -> str:
     return found[0] if found else ""
 
 
-QUERY_ONLY: Final = Rule(
-    "!has(self.counters) && !has(self.histogram)",
-    "counters and histogram are not supported yet: remove them and write a query with min or max",
-)
-QUERY_GIVEN: Final = Rule(
-    "has(self.counters) || has(self.histogram) || (has(self.query) && self.query != '')",
-    "write a query: a PromQL expression that gives one value",
+_COMPARES: Final = "(has(self.counters) || has(self.histogram))"
+ONE_FORM: Final = Rule(
+    "(has(self.counters) ? 1 : 0) + (has(self.histogram) ? 1 : 0) + (has(self.query) ? 1 : 0) == 1",
+    "write exactly one of counters, histogram and query",
 )
 RANGE_GIVEN: Final = Rule(
-    "has(self.counters) || has(self.histogram) || has(self.min) || has(self.max)",
+    "!has(self.query) || has(self.min) || has(self.max)",
     "write min, max or both: the range in which the query's value is good",
+)
+NOT_OF_COMPARISONS: Final = Rule(
+    f"!{_COMPARES} || (!has(self.min) && (!has(self.failureLimit) || self.failureLimit == 0))",
+    "min and failureLimit belong to a query: remove them, the canary is compared with the stable "
+    "version",
+)
+MAX_NOT_OF_HISTOGRAMS: Final = Rule(
+    "!has(self.histogram) || !has(self.max)",
+    "max belongs to counters or a query: remove it, the canary is compared with the stable version",
+)
+TOLERANCE_OF_COMPARISONS: Final = Rule(
+    "!has(self.query) || !has(self.tolerance)",
+    "tolerance belongs to counters and histogram: remove it, or compare instead of querying",
 )
 # Guarded: a text that is no number has its own sentence.
 _IS_NUMBER: Final = f"(type({{0}}) == int || {{0}}.matches('{NUMBER_PATTERN}'))"
@@ -141,8 +158,44 @@ RANGE_ORDERED: Final = Rule(
     "min must not be greater than max: swap them or widen the range",
     field_path=".min",
 )
+RATIO_MAX: Final = Rule(
+    f"!has(self.counters) || !has(self.max) || !{_IS_NUMBER.replace('{0}', 'self.max')}"
+    " || (double(self.max) > 0.0 && double(self.max) < 0.99)",
+    'max of counters is a ratio: write a decimal above 0 and below 0.99, such as "0.05"',
+    field_path=".max",
+)
+_IS_OWN_NUMBER: Final = _IS_NUMBER.replace("{0}", "self")
+TOLERANCE: Final = Rule(
+    f"!{_IS_OWN_NUMBER} || double(self) >= 1.0",
+    'write how many times the stable ratio is accepted, at least 1, such as "1.5"',
+)
+CONFIDENCE: Final = Rule(
+    f"!{_IS_OWN_NUMBER} || (double(self) >= 0.5 && double(self) < 1.0)",
+    'write a decimal of at least 0.5 and below 1, such as "0.99"',
+)
+SELECTOR: Final = Rule(
+    _matches(selectors.PATTERN),
+    "write a selector: a metric's name with label matchers if need be, such as "
+    'http_requests_total{code=~"5.."}, without range, offset or function',
+)
+OWN_LABELS: Final = Rule(
+    f"!{_matches(selectors.OWN_LABEL_PATTERN)}",
+    "leave the labels namespace and pod out: they are added for each side",
+)
+HISTOGRAM: Final = Rule(
+    _matches(selectors.HISTOGRAM_PATTERN),
+    "write a histogram's name with label matchers if need be, such as "
+    'http_request_duration_seconds{job="web"}',
+)
+HISTOGRAM_SUFFIX: Final = Rule(
+    f"!{_matches(selectors.SUFFIX_PATTERN)}",
+    "write the histogram's name without _bucket, _sum or _count",
+)
 QUERIES_LENGTH: Final = Rule(
-    f"self.map(m, has(m.query) ? size(m.query) : 0).sum() <= {MAX_QUERIES_LENGTH}",
+    "self.map(m, has(m.query) ? size(m.query) : 0).sum()"
+    " + self.map(m, has(m.counters) && has(m.counters.bad) ? size(m.counters.bad) : 0).sum()"
+    " + self.map(m, has(m.counters) && has(m.counters.total) ? size(m.counters.total) : 0).sum()"
+    f" + self.map(m, has(m.histogram) ? size(m.histogram) : 0).sum() <= {MAX_QUERIES_LENGTH}",
     f"the queries are too long: all together may have {MAX_QUERIES_LENGTH} characters; "
     "write the long ones as recording rules of Prometheus",
 )

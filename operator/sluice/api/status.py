@@ -79,10 +79,15 @@ class MetricStatus(Wire):
 
     name: str
     verdict: Literal["Pass", "Fail", "Unknown"] | None = _said("What the last reading says.")
-    canary: Shown | None = Field(default=None, description="The canary's value.")
-    stable: Shown | None = Field(default=None, description="The stable version's value.")
+    canary: Shown | None = Field(
+        default=None, description="The canary's value; of a comparison its share of bad requests."
+    )
+    stable: Shown | None = Field(
+        default=None, description="The stable version's share of bad requests."
+    )
     evidence: Shown | None = Field(
-        default=None, description="How strongly the values speak against it."
+        default=None,
+        description="How far a comparison has come to a Fail, from 0 to 1.",
     )
     message: str | None = _said("The verdict in a sentence, with value and limit.")
 

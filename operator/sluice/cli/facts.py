@@ -114,7 +114,9 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric's last reading. `limit` is what it is held against, in words."""
+    """A metric's last reading. `limit` is what it is held against, in words; `evidence` how far a
+    comparison has come to a Fail.
+    """
 
     name: str
     value: str
@@ -122,6 +124,7 @@ class Metric:
     limit: str
     verdict: str
     message: str
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

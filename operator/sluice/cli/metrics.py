@@ -38,14 +38,28 @@ def release_data(facts: Facts) -> dict[str, Any]:
 
 
 def _metric(name: str, reading: Json, limit: str) -> Metric:
+    value, stable = str(reading.get("canary") or ""), str(reading.get("stable") or "")
+    message, evidence = str(reading.get("message") or ""), str(reading.get("evidence") or "")
+    if evidence:
+        # Counts are compared: shares of all requests, and no word of a limit.
+        value, stable, evidence = (_percent(text) for text in (value, stable, evidence))
+    unsaid = "too few requests" if message else "not read yet"
     return Metric(
         name=name,
-        value=str(reading.get("canary") or ""),
-        stable=str(reading.get("stable") or ""),
+        value=value,
+        stable=stable,
         limit=limit,
-        verdict=str(reading.get("verdict") or "not read yet"),
-        message=str(reading.get("message") or ""),
+        verdict=str(reading.get("verdict") or unsaid),
+        message=message,
+        evidence=evidence,
     )
+
+
+def _percent(ratio: str) -> str:
+    try:
+        return f"{100 * float(ratio):.3g}%"
+    except ValueError:
+        return ratio
 
 
 def _frozen_limits(facts: Facts) -> dict[str, str]:
@@ -65,6 +79,14 @@ def _range(metric: Mapping[str, Any], low: str, high: str) -> str:
         value = metric.get(key)
         if value is not None:
             words.append(f"{word} {value:g}" if isinstance(value, float) else f"{word} {value}")
-    if (tolerance := metric.get("tolerance")) is not None:
-        words.append(f"at most {tolerance} times the stable version's")
+    if not metric.get("query"):
+        words.insert(0, _compared(metric.get("tolerance")))
     return " and ".join(words)
+
+
+def _compared(tolerance: object) -> str:
+    """What the canary may have, of the stable version's share."""
+    if tolerance in (None, 1, "1"):
+        return "no worse than stable"
+    times = f"{tolerance:g}" if isinstance(tolerance, float) else str(tolerance)
+    return f"at most {times} times stable's"

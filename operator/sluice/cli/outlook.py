@@ -22,7 +22,7 @@ class Outlook:
 
 
 # Paused for one of these, a release goes on only when a person says so.
-NEEDS_A_PERSON: Final = frozenset({"Approval", "FailureHeld", "Halted", "LowTrafficHeld"})
+NEEDS_A_PERSON: Final = frozenset({"Approval", "FailureHeld", "Halted"})
 
 
 def outlook(facts: Facts) -> Outlook:
@@ -157,6 +157,27 @@ def _no_data_held(facts: Facts) -> Outlook:
     )
 
 
+def _low_traffic(facts: Facts) -> Outlook:
+    analysis = part(release_data(facts), "analysis")
+    after, action = analysis.get("low_traffic_after_seconds"), analysis.get("low_traffic_action")
+    started = _clock_of(facts, keys.STEP_STARTED, "stepStartedAt")
+    if started is None or not isinstance(after, int | float):
+        return Outlook("goes on when the canary has had enough requests in this step")
+    does = {"Pause": "the release pauses", "Continue": "the step is over without them"}
+    return Outlook(
+        f"{does.get(str(action), str(action))} unless the canary has had "
+        f"{analysis.get('min_requests')} requests in this step by then (lowTraffic)",
+        started + timedelta(seconds=after),
+    )
+
+
+def _low_traffic_held(facts: Facts) -> Outlook:
+    return Outlook(
+        "goes on by itself when the canary has had enough requests; not to wait for them: "
+        f"kubectl sluice promote {facts.name}, or abort {facts.name}"
+    )
+
+
 def _halted(facts: Facts) -> Outlook:
     return Outlook(f"nothing until it is resumed: kubectl sluice resume {facts.name}")
 
@@ -198,7 +219,8 @@ def _unknown_phase(facts: Facts) -> Outlook:
 _BY_REASON: Final[Mapping[str, Callable[[Facts], Outlook]]] = {
     "Approval": _approval,
     "FailureHeld": _held,
-    "LowTrafficHeld": _held,
+    "LowTraffic": _low_traffic,
+    "LowTrafficHeld": _low_traffic_held,
     "NoDataHeld": _no_data_held,
     "Halted": _halted,
     "Empty": _empty,

@@ -177,7 +177,11 @@ def _metrics(facts: Facts) -> list[_Branch]:
         return []
     rows = columns(without_empty([_metric_cells(metric) for metric in metrics]))
     children = tuple(
-        _Branch(row, remark=_remark(metric), remark_style="wait")
+        _Branch(
+            row,
+            remark=_remark(metric),
+            remark_style={"Pass": DIM, "Fail": "bad"}.get(metric.verdict, "wait"),
+        )
         for metric, row in zip(metrics, rows, strict=True)
     )
     return [_Branch([("metrics", BOLD)], children)]
@@ -190,12 +194,17 @@ def _metric_cells(metric: Metric) -> list[Part]:
         (metric.verdict, style),
         (metric.value or "-", style),
         (f"stable {metric.stable}" if metric.stable else "", ""),
+        (f"evidence {metric.evidence}" if metric.evidence else "", style),
         (metric.limit, DIM),
     ]
 
 
 def _remark(metric: Metric) -> str:
-    """The sentence on it, where the row does not say it all."""
+    """The sentence on it, where the row does not say it all: of a comparison it has the requests,
+    and what would have been seen.
+    """
+    if metric.evidence:
+        return sentence(metric.message.removeprefix(f'metric "{metric.name}": '))
     return "" if metric.verdict == "Pass" or metric.value else sentence(metric.message)
 
 

@@ -13,6 +13,7 @@ from sluice.core.objects import Observed, Role
 from sluice.core.plan import Condition, Status
 from sluice.core.situation import Situation
 from sluice.core.table import Phase
+from sluice.core.verdict import Judgement, Verdict
 
 _REJECTED_SHOWN = 10
 # kstatus reads these three (design, section 2).
@@ -144,16 +145,25 @@ def _release(situation: Situation) -> Mapping[str, Any] | None:
         shown["step"] = situation.step_number
         shown["steps"] = len(situation.policy.steps)
         shown["stepStartedAt"] = side.annotations.get(keys.STEP_STARTED)
-        shown["metrics"] = [
-            {
-                "name": judgement.metric,
-                "verdict": judgement.verdict,
-                "canary": None if judgement.value is None else f"{judgement.value:.4g}",
-                "message": judgement.sentence,
-            }
-            for judgement in situation.judgements
-        ]
+        shown["metrics"] = [_metric(judgement) for judgement in situation.judgements]
     return {key: value for key, value in shown.items() if value is not None}
+
+
+def _metric(judgement: Judgement) -> Mapping[str, Any]:
+    shown = {
+        "name": judgement.metric,
+        # Too few requests are neither of the three: nothing is said yet.
+        "verdict": None if judgement.verdict is Verdict.TOO_FEW else judgement.verdict,
+        "canary": _short(judgement.value),
+        "stable": _short(judgement.stable),
+        "evidence": _short(judgement.evidence),
+        "message": judgement.sentence,
+    }
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _short(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"
 
 
 def _images(template: Mapping[str, Any]) -> list[str]:

@@ -58,9 +58,20 @@ def no_data_at(situation: Situation) -> datetime | None:
 
 
 def first_reading_at(situation: Situation) -> datetime:
-    """From when on a reading speaks for the present step."""
+    """From when on a reading speaks for the present step. Of counters any does: the delay is each
+    pod's own there.
+    """
     started = situation.since(situation.canary, keys.STEP_STARTED)
-    return started + timedelta(seconds=situation.data.analysis.initial_delay_seconds)
+    analysis = situation.data.analysis
+    if all(metric.compares for metric in analysis.metrics):
+        return started
+    return started + timedelta(seconds=analysis.initial_delay_seconds or 0.0)
+
+
+def low_traffic_at(situation: Situation) -> datetime:
+    """When too few requests have been too few for `lowTraffic.after`."""
+    started = situation.since(situation.canary, keys.STEP_STARTED)
+    return started + timedelta(seconds=situation.data.analysis.low_traffic_after_seconds)
 
 
 def stale_at(situation: Situation) -> datetime | None:
@@ -161,7 +172,19 @@ def _unknown(situation: Situation) -> bool:
     if not first_reading_at(situation) <= latest.asked_at <= situation.now + CLOCK_SLACK:
         return True
     judged_all = len(situation.judgements) == len(situation.data.analysis.metrics)
-    return not judged_all or overall(situation.judgements) is not Verdict.PASS
+    return not judged_all or overall(situation.judgements) in (Verdict.FAIL, Verdict.UNKNOWN)
+
+
+def _low_traffic(situation: Situation) -> bool:
+    """Whether the canary has had too few requests in this step to be judged by."""
+    if _overridden(situation) or overall(situation.judgements) is not Verdict.TOO_FEW:
+        return False
+    late = situation.now >= low_traffic_at(situation)
+    return not (late and situation.data.analysis.low_traffic_action == "Continue")
+
+
+def _low_traffic_held(situation: Situation) -> bool:
+    return _low_traffic(situation) and situation.now >= low_traffic_at(situation)
 
 
 def _approval(situation: Situation) -> bool:
@@ -208,6 +231,8 @@ HOLDS: Final[Mapping[Event, Callable[[Situation], bool]]] = {
     Event.HALTED: lambda s: s.policy.paused,
     Event.RUNNING: lambda s: s.now < step_ends(s) and not _overridden(s),
     Event.UNKNOWN: _unknown,
+    Event.LOW_TRAFFIC_HELD: _low_traffic_held,
+    Event.LOW_TRAFFIC: _low_traffic,
     Event.APPROVAL: _approval,
     Event.LAST_PASSED: lambda s: s.data.full or s.step_number >= len(s.policy.steps),
     Event.PASSED: lambda _: True,

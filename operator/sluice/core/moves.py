@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from sluice.core import handover, keys, story, times
+from sluice.core import findings, handover, keys, story, times
 from sluice.core.belongings import (
     birth_labels,
     free_pod_hash,
@@ -27,7 +27,7 @@ from sluice.core.plan import (
     PatchRecord,
     PatchReplicaSet,
 )
-from sluice.core.release_data import ReleaseData
+from sluice.core.release_data import ReleaseData, checkpoint_due
 from sluice.core.rising import CLEARED, patch_rising
 from sluice.core.situation import Situation
 from sluice.core.sizing import canary_size, shrunk
@@ -37,7 +37,8 @@ Actions = tuple[Action, ...]
 
 
 def _nothing(situation: Situation) -> Actions:
-    if situation.canary is not None and situation.data != situation.stored_data:
+    stored, data = situation.stored_data, situation.data
+    if situation.canary is not None and (data != stored or checkpoint_due(stored, data)):
         return (patch_rising(situation, {}),)
     return ()
 
@@ -150,7 +151,7 @@ def _stop_clock(situation: Situation) -> Actions:
 
 
 def _next_step(situation: Situation) -> Actions:
-    number, data = situation.step_number + 1, past_override(situation)
+    number, data = situation.step_number + 1, counted_anew(past_override(situation))
     weight = situation.policy.steps[number - 1].weight
     changes: dict[str, str | None] = {
         keys.STEP: str(number),
@@ -171,6 +172,12 @@ def past_override(situation: Situation) -> ReleaseData:
     if not data.overridden(situation.step.weight):
         return data
     return replace(data, failure=None, failures=())
+
+
+def counted_anew(data: ReleaseData) -> ReleaseData:
+    """The data for the next step, which has had no requests yet."""
+    counted = ((name, findings.requests(standing)) for name, standing in data.standings)
+    return replace(data, counted=tuple(counted))
 
 
 def _raise(situation: Situation) -> Actions:

@@ -27,7 +27,7 @@ from sluice.core.rising import patch_rising
 from sluice.core.situation import Situation
 from sluice.core.table import Event
 
-_HOLDS = frozenset({Event.FAILURE_HELD, Event.NO_DATA_HELD})
+_HOLDS = frozenset({Event.FAILURE_HELD, Event.NO_DATA_HELD, Event.LOW_TRAFFIC_HELD})
 # What `retry` takes off a rejected version. It was once stable, perhaps, and is not known as good
 # any more: a release from step 1.
 _FORGOTTEN: Changes = {keys.REJECTED_AT: None, keys.REASON: None, keys.STABLE_AT: None}

@@ -135,8 +135,33 @@ Action = (
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """The instants start, start + step, ... up to the end, at which counters are read."""
+
+    start: datetime
+    end: datetime
+    step_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to a source of metrics.
+
+    Without a span `text` is PromQL whose single value is wanted. With one it is a vector selector
+    as the user wrote it; the source adds `namespace` and `pods` (an anchored regular expression)
+    under the names that these labels have there, and gives every series a pod.
+    """
+
+    name: str
+    text: str
+    span: Span | None = None
+    namespace: str = ""
+    pods: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    """A round of metric queries that is due: (metric name, PromQL) pairs for one source.
+    """A round of questions to one source that is due.
 
     `release` is the release's key: an id alone may come again.
     """
@@ -144,7 +169,7 @@ class Ask:
     release: str
     tick: int
     source: str
-    queries: tuple[tuple[str, str], ...]
+    queries: tuple[Query, ...]
     timeout_seconds: float
 
 

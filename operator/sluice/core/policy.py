@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 NoDataAction = Literal["Pause", "Rollback", "Continue"]
+LowTrafficAction = Literal["Pause", "Continue"]
 FailureAction = Literal["Rollback", "Pause"]
 
 
@@ -20,16 +21,27 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A PromQL query whose single value must lie within `minimum` and `maximum`, both inclusive.
+    """What is measured, in one of three forms.
 
-    `failure_limit` readings in a row out of range are still accepted.
+    `query` is PromQL whose single value must lie within `minimum` and `maximum`, both inclusive;
+    `failure_limit` readings in a row out of range are still accepted. `counters` (selectors of the
+    bad and of all requests) and `histogram` (a selector) are compared between both sides: the
+    canary may have `tolerance` times the stable side's ratio, and of counters at most `maximum`.
     """
 
     name: str
-    query: str
+    query: str = ""
     minimum: float | None = None
     maximum: float | None = None
     failure_limit: int = 0
+    counters: tuple[str, str] | None = None
+    histogram: str = ""
+    tolerance: float = 1.0
+
+    @property
+    def compares(self) -> bool:
+        """Whether the canary is compared with the stable side."""
+        return not self.query
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,12 @@ class Analysis:
 
     source: str = "default"
     interval_seconds: float = 10.0
-    initial_delay_seconds: float = 0.0
+    confidence: float = 0.99
+    # None: 30 s for histograms, else 0.
+    initial_delay_seconds: float | None = None
+    min_requests: int = 100
+    low_traffic_after_seconds: float = 1800.0
+    low_traffic_action: LowTrafficAction = "Pause"
     no_data_after_seconds: float = 120.0
     no_data_action: NoDataAction = "Pause"
     on_failure: FailureAction = "Rollback"

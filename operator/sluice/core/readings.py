@@ -1,4 +1,7 @@
-"""Readings: one metric value, known or unknown. An unknown value is never taken for a number."""
+"""Readings: what a source of metrics has answered, known or unknown.
+
+An unknown value is never taken for a number.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,10 @@ class Reason(StrEnum):
     NOT_FINITE = "NotFinite"
     SEVERAL_SERIES = "SeveralSeries"
     WRONG_TYPE = "WrongType"
+    STALE = "Stale"
+    PARTIAL = "Partial"
+    REDIRECT = "Redirect"
+    TOO_LARGE = "TooLarge"
     MALFORMED = "Malformed"
     SERVER_ERROR = "ServerError"
     NO_SOURCE = "NoSource"
@@ -41,6 +48,27 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """A counter of one pod over time: `labels` are the others, sorted, so that they tell the
+    counters of a pod apart. `samples` are (instant in seconds since 1970, value), oldest first.
+    """
+
+    pod: str
+    labels: tuple[tuple[str, str], ...]
+    samples: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The answer to a question about a span of time; never empty, or it would be Unknown."""
+
+    series: tuple[Series, ...]
+
+
+Answer = Known | Unknown | Matrix
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """The answers to all metrics of a release, asked at one instant.
 
@@ -52,5 +80,5 @@ class Round:
     release: str
     tick: int
     asked_at: datetime
-    values: tuple[tuple[str, Known | Unknown], ...]
+    values: tuple[tuple[str, Answer], ...]
     since: datetime | None = None

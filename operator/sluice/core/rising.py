@@ -36,7 +36,8 @@ def patch_rising(
     assert side is not None, "only a state with a rising side has such a move"
     data = data or situation.data
     changes = dict(annotations)
-    if situation.canary is not None and data != situation.stored_data:
+    moved = data != situation.stored_data or data.standings != situation.stored_data.standings
+    if situation.canary is not None and moved:
         changes.setdefault(keys.RELEASE_DATA, data.dump())
     lowered = replicas is not None and replicas < side.replicas
     return PatchReplicaSet(side.ref, replicas, annotations=changes, dangerous=lowered)

@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from sluice.core import keys, sizing, times
+from sluice.core.comparing import Ground
+from sluice.core.expressions import look_alike, pods_of
 from sluice.core.objects import Deployment, Observed, Record, ReplicaSet, Role
 from sluice.core.policy import Policy, Step
 from sluice.core.readings import Round
@@ -212,7 +214,33 @@ class Situation:
     @cached_property
     def data(self) -> ReleaseData:
         """The stored data with the newest round folded in."""
-        return fold(self.stored_data, self.round) if self.round else self.stored_data
+        stored = self.stored_data
+        return fold(stored, self.round, self.ground) if self.round else stored
+
+    @cached_property
+    def began(self) -> datetime:
+        """When the release began; the canary's creation where that cannot be read.
+
+        Also an instant in the future: the grid of the counters does not move with the clock.
+        """
+        canary = self.canary
+        began = times.parse(canary.annotations.get(keys.RELEASE_STARTED)) if canary else None
+        return began or (canary.created if canary else self.now)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """What the counts of the release are told apart by."""
+        canary, stable = (self.pods_expression(side) for side in (self.canary, self.stable))
+        return Ground(self.began, self.observed.rollout.namespace, canary, stable)
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether long names make the pods of both sides begin alike."""
+        return look_alike(self.rising, self.stable)
+
+    def pods_expression(self, side: ReplicaSet | None) -> str:
+        """A regular expression for the names of a side's pods."""
+        return pods_of(side, alike=self.alike, seen=self.observed.pods)
 
     @cached_property
     def judgements(self) -> tuple[Judgement, ...]:

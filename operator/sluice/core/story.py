@@ -13,6 +13,7 @@ from sluice.core.events import (
     command,
     deadline,
     first_reading_at,
+    low_traffic_at,
     no_data_at,
     step_ends,
 )
@@ -40,9 +41,16 @@ def revision_of(situation: Situation) -> str:
 
 
 def unknown_metrics(situation: Situation) -> str:
-    """The sentences of the metrics that do not pass."""
-    bad = [j.sentence for j in situation.judgements if j.verdict is not Verdict.PASS]
-    return "; ".join(bad)
+    """The sentences of the metrics that are bad or not known."""
+    return _said_of(situation, Verdict.FAIL, Verdict.UNKNOWN)
+
+
+def _said_of(situation: Situation, *verdicts: Verdict) -> str:
+    return "; ".join(j.sentence for j in situation.judgements if j.verdict in verdicts)
+
+
+def _few(situation: Situation) -> str:
+    return _said_of(situation, Verdict.TOO_FEW)
 
 
 def _at(until: datetime | None) -> str:
@@ -199,6 +207,14 @@ _SENTENCES: Final[Mapping[Event, Callable[[Situation], str]]] = {
     ),
     Event.RUNNING: _running,
     Event.UNKNOWN: _unknown,
+    Event.LOW_TRAFFIC_HELD: lambda s: (
+        f"{where(s)} holds: {_few(s)}; for more than "
+        f"{span(s.data.analysis.low_traffic_after_seconds)} (lowTraffic.after)"
+    ),
+    Event.LOW_TRAFFIC: lambda s: (
+        f"{where(s)} waits for more requests: {_few(s)}; "
+        f"{s.data.analysis.low_traffic_action} at {_at(low_traffic_at(s))}"
+    ),
     Event.APPROVAL: lambda s: (
         f"{where(s)} waits for approval: "
         f"kubectl annotate slr/{s.observed.rollout.ref.name} sluice.dev/command=promote"

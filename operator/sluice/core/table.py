@@ -38,6 +38,8 @@ class Event(StrEnum):
     HALTED = "Halted"  # spec.paused
     RUNNING = "Running"  # the step's duration is not over
     UNKNOWN = "Unknown"  # no reading of this step that passes it
+    LOW_TRAFFIC_HELD = "LowTrafficHeld"  # too few requests for lowTraffic.after, action: Pause
+    LOW_TRAFFIC = "LowTraffic"  # too few requests in this step to be judged by
     APPROVAL = "Approval"  # the step waits for approval
     PASSED = "Passed"  # the step is over, and another follows
     LAST_PASSED = "LastPassed"  # the last step is over
@@ -158,6 +160,8 @@ TABLE: Final[Mapping[State, Mapping[Event, Rule]]] = {
         Event.TO_BE_TRIED: Rule(State.SWAPPING, Move.ANNOUNCE, Phase.PROGRESSING),
         Event.RUNNING: _stay(State.STEPPING, Phase.PROGRESSING),
         Event.UNKNOWN: _stay(State.STEPPING, Phase.PROGRESSING),
+        Event.LOW_TRAFFIC_HELD: _stay(State.STEPPING, Phase.PAUSED),
+        Event.LOW_TRAFFIC: _stay(State.STEPPING, Phase.PROGRESSING),
         Event.APPROVAL: _stay(State.STEPPING, Phase.PAUSED),
         Event.LAST_PASSED: Rule(State.RAISING, Move.RAISE, Phase.PROMOTING),
         Event.PASSED: Rule(State.GROWING, Move.NEXT_STEP, Phase.PROGRESSING),
@@ -181,6 +185,8 @@ TABLE: Final[Mapping[State, Mapping[Event, Rule]]] = {
         Event.HALTED: _stay(State.TRYING, Phase.PAUSED),
         Event.RUNNING: _stay(State.TRYING, Phase.PROGRESSING),
         Event.UNKNOWN: _stay(State.TRYING, Phase.PROGRESSING),
+        Event.LOW_TRAFFIC_HELD: _stay(State.TRYING, Phase.PAUSED),
+        Event.LOW_TRAFFIC: _stay(State.TRYING, Phase.PROGRESSING),
         Event.APPROVAL: _stay(State.TRYING, Phase.PAUSED),
         Event.LAST_PASSED: Rule(State.SHRINKING, Move.ACCEPT, Phase.PROMOTING),
         Event.PASSED: Rule(State.FILLING, Move.NEXT_STEP, Phase.PROGRESSING),

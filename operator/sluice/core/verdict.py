@@ -6,12 +6,16 @@ as well, until the next one decides.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite
 
+from sluice.core import comparing, findings
+from sluice.core.comparing import Ground, Standing
+from sluice.core.evidence.sequential import Finding
 from sluice.core.policy import Metric
-from sluice.core.readings import Known, Reason, Round, Unknown
+from sluice.core.readings import Answer, Known, Reason, Round, Unknown
 from sluice.core.release_data import Failure, ReleaseData
 
 
@@ -21,17 +25,25 @@ class Verdict(StrEnum):
     PASS = "Pass"  # noqa: S105  (a verdict, not a password)
     FAIL = "Fail"
     UNKNOWN = "Unknown"
+    # No Unknown: all is known, but it is not much (lowTraffic).
+    TOO_FEW = "TooFew"
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict on one metric, with a sentence that names value and limit."""
+    """A verdict on one metric, with a sentence that names value and limit.
+
+    `value` is the canary's; of a comparison a ratio, with the stable side's beside it and how far
+    the `evidence` has come to a Fail, from 0 to 1.
+    """
 
     metric: str
     verdict: Verdict
     value: float | None
     sentence: str
     failed: bool = False
+    stable: float | None = None
+    evidence: float | None = None
 
 
 def judge(metric: Metric, reading: Known | Unknown, failures: int) -> Judgement:
@@ -58,22 +70,58 @@ def judge(metric: Metric, reading: Known | Unknown, failures: int) -> Judgement:
 
 
 def judge_all(data: ReleaseData, readings: Round) -> tuple[Judgement, ...]:
-    """The verdict on each metric of the release's frozen analysis, in its order."""
-    values = dict(readings.values)
-    return tuple(
-        judge(metric, values[metric.name], data.failures_of(metric.name))
-        for metric in data.analysis.metrics
-        if metric.name in values
-    )
-
-
-def fold(data: ReleaseData, readings: Round) -> ReleaseData:
-    """The data after a round. A round that changes no meaning gives the same data back, so it
-    may be folded in twice; one that counts carries its tick, so it is not counted twice.
+    """The verdict on each metric of the release's frozen analysis, in its order. `data` are those
+    with this round folded in.
     """
+    values = dict(readings.values)
+    compared = _standings(data)
+    whole = findings.finding(compared, data.analysis.confidence)
+    judgements = []
+    for metric in data.analysis.metrics:
+        if metric.compares:
+            unknown = dict(data.unknown).get(metric.name)
+            if comparing.asked(metric, values):
+                judgements.append(_compared(metric, unknown, data, compared, whole))
+        elif isinstance(reading := values.get(metric.name), Known | Unknown):
+            judgements.append(judge(metric, reading, data.failures_of(metric.name)))
+    return tuple(judgements)
+
+
+def _compared(
+    metric: Metric,
+    unknown: Unknown | None,
+    data: ReleaseData,
+    compared: Mapping[str, Standing],
+    whole: Finding,
+) -> Judgement:
+    found = findings.found_of(metric, compared, data.analysis, whole)
+    good = Judgement(
+        metric.name,
+        Verdict.PASS,
+        found.canary_ratio,
+        found.sentence,
+        stable=found.stable_ratio,
+        evidence=found.evidence,
+    )
+    if findings.blamed(whole) == metric.name:
+        return replace(good, verdict=Verdict.FAIL, failed=True)
+    if unknown is not None:
+        return replace(good, verdict=Verdict.UNKNOWN, sentence=judge(metric, unknown, 0).sentence)
+    requests, wanted = found.requests - data.counted_before(metric.name), data.analysis.min_requests
+    if requests < wanted:
+        few = f"{requests:.0f} of {wanted} requests in this step (minRequests)"
+        return replace(good, verdict=Verdict.TOO_FEW, sentence=f"{found.sentence}; {few}")
+    return good
+
+
+def fold(data: ReleaseData, readings: Round, ground: Ground) -> ReleaseData:
+    """The data after a round. A round that changes no meaning gives equal data back, so it may be
+    folded in twice; one that counts carries its tick, so it is not counted twice.
+    """
+    values = dict(readings.values)
+    data = _weighed(data, readings, ground)
     if readings.tick == data.tick:
         return data
-    values = dict(readings.values)
     failures: dict[str, int] = {}
     for metric in data.analysis.metrics:
         count = data.failures_of(metric.name)
@@ -84,8 +132,7 @@ def fold(data: ReleaseData, readings: Round) -> ReleaseData:
                 pass
         if count:
             failures[metric.name] = count
-    unknown = any(not _is_number(value) for value in values.values())
-    since = (data.unknown_since or readings.asked_at) if unknown else None
+    since = (data.unknown_since or readings.asked_at) if _any_unknown(data, values) else None
     if since and readings.since:
         # Nobody asked before: that is no outage of the metrics, but one of the operator.
         since = max(since, readings.since)
@@ -94,10 +141,44 @@ def fold(data: ReleaseData, readings: Round) -> ReleaseData:
     return data if folded == data else replace(folded, tick=readings.tick)
 
 
+def _weighed(data: ReleaseData, readings: Round, ground: Ground) -> ReleaseData:
+    """The data with what the counters say weighed."""
+    standings, unknown, values = dict(data.standings), [], dict(readings.values)
+    for metric in data.analysis.metrics:
+        if not metric.compares or not comparing.asked(metric, values):
+            continue
+        if data.serving_since is None:
+            # Counters are asked for from the canary's first available pod on.
+            data = replace(data, serving_since=readings.tick + 1)
+        ground = replace(ground, serving_since=data.serving_since)
+        before = data.standing_of(metric)
+        after = comparing.answered(metric, before, readings, data.analysis, ground)
+        standings[metric.name] = after.standing
+        if after.unknown is not None:
+            unknown.append((metric.name, after.unknown))
+    if not standings:
+        return data
+    return replace(data, standings=tuple(sorted(standings.items())), unknown=tuple(unknown))
+
+
+def _any_unknown(data: ReleaseData, values: Mapping[str, Answer]) -> bool:
+    queried = (values.get(m.name) for m in data.analysis.metrics if not m.compares)
+    return bool(data.unknown) or any(
+        reading is not None and not _is_number(reading) for reading in queried
+    )
+
+
+def _standings(data: ReleaseData) -> dict[str, Standing]:
+    """All comparisons of the release, with those that have seen nothing yet."""
+    return {
+        metric.name: data.standing_of(metric) for metric in data.analysis.metrics if metric.compares
+    }
+
+
 def overall(judgements: tuple[Judgement, ...]) -> Verdict:
-    """Fail where one fails, else Unknown where one is unknown, else Pass."""
+    """Fail where one fails, else Unknown where one is unknown, then too few, else Pass."""
     verdicts = {judgement.verdict for judgement in judgements}
-    for verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+    for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.TOO_FEW):
         if verdict in verdicts:
             return verdict
     return Verdict.PASS
@@ -117,7 +198,7 @@ def _limit(metric: Metric, value: float) -> str | None:
     return None
 
 
-def _is_number(reading: Known | Unknown) -> bool:
+def _is_number(reading: Answer) -> bool:
     return isinstance(reading, Known) and isfinite(reading.value)
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sluice.core import keys, placeholders
+from sluice.core import comparing, placeholders
 from sluice.core.events import (
     QUERY_SECONDS,
     available,
     deadline,
     first_reading_at,
+    low_traffic_at,
     no_data_at,
     stale_at,
     step_ends,
 )
-from sluice.core.objects import ReplicaSet
-from sluice.core.plan import Ask
+from sluice.core.plan import Ask, Query
 from sluice.core.situation import Situation, State
 from sluice.core.troubles import crash_suspected
 
@@ -37,7 +37,7 @@ def pods_to_see(situation: Situation) -> tuple[tuple[str, ...], float]:
         return (), 0.0
     hashes: tuple[str, ...] = (rising.pod_hash,)
     suspected = crash_suspected(p for p in situation.observed.pods or ())
-    if situation.stable and (suspected or _look_alike(situation)):
+    if situation.stable and (suspected or situation.alike):
         hashes = (*hashes, situation.stable.pod_hash)
     if available(rising) < situation.wanted:
         return hashes, _PODS_WHILE_GROWING_SECONDS
@@ -54,14 +54,43 @@ def ask(situation: Situation) -> Ask | None:
     tick = _tick(situation)
     if situation.round is not None and situation.round.tick == tick:
         return None
-    values = _values(situation)
+    queries = (*_single_values(situation), *_counters(situation, tick))
+    if not queries:
+        return None
     return Ask(
         release=situation.release_key,
         tick=tick,
         source=analysis.source,
-        queries=tuple((m.name, placeholders.fill(m.query, values)) for m in analysis.metrics),
+        queries=queries,
         timeout_seconds=min(QUERY_SECONDS, analysis.interval_seconds),
     )
+
+
+def _single_values(situation: Situation) -> tuple[Query, ...]:
+    """The metrics that are one value; not while new pods are left alone for `initialDelay`."""
+    analysis = situation.data.analysis
+    growing = situation.state in _GROWTHS
+    if analysis.initial_delay_seconds and (growing or situation.now < first_reading_at(situation)):
+        return ()
+    values = _values(situation)
+    return tuple(
+        Query(metric.name, placeholders.fill(metric.query, values))
+        for metric in analysis.metrics
+        if not metric.compares
+    )
+
+
+def _counters(situation: Situation, tick: int) -> tuple[Query, ...]:
+    """The metrics that compare: what was counted since the evidence was kept last."""
+    data = situation.stored_data
+    found: list[Query] = []
+    for metric in data.analysis.metrics if tick > 0 else ():
+        if metric.compares:
+            index = data.standing_of(metric).evidence.index
+            found += comparing.queries(
+                metric, data.analysis, situation.ground, min(index, tick), tick
+            )
+    return tuple(found)
 
 
 def wake_at(situation: Situation, pods_every_seconds: float) -> datetime | None:
@@ -75,6 +104,7 @@ def wake_at(situation: Situation, pods_every_seconds: float) -> datetime | None:
             instants += [since, _next_tick(situation)]
     if situation.state in _STEPS:
         instants += [step_ends(situation), first_reading_at(situation), stale_at(situation)]
+        instants.append(low_traffic_at(situation))
     future = [instant for instant in instants if instant and instant > situation.now]
     return min(future, default=None)
 
@@ -83,39 +113,41 @@ def _measured_since(situation: Situation) -> datetime | None:
     """From when on metrics are asked for; None while they are not.
 
     New pods are left alone for `initialDelay`; without one, queries run through the growths.
+    Counters are read all the time: there the delay is each pod's own.
     """
     canary, analysis = situation.canary, situation.data.analysis
     if canary is None or not analysis.metrics or situation.state not in _MEASURED:
         return None
     if not situation.replicas or not canary.status_available:
         return None
+    if any(metric.compares for metric in analysis.metrics):
+        return situation.now
     if situation.state in _GROWTHS:
-        return situation.now if analysis.initial_delay_seconds == 0 else None
+        return None if analysis.initial_delay_seconds else situation.now
     return first_reading_at(situation)
-
-
-def _began(situation: Situation) -> datetime:
-    """The start of the grid; the canary's creation where the annotation cannot be read."""
-    canary = situation.canary
-    began = situation.stamp(canary, keys.RELEASE_STARTED)
-    return began or (canary.created if canary else situation.now)
 
 
 def _tick(situation: Situation) -> int:
     # In whole microseconds: a quotient of floats can miss the very instant of a tick. Negative
     # where the clock was set back to before the release began: it is measured all the same.
     interval = timedelta(seconds=situation.data.analysis.interval_seconds)
-    return (situation.now - _began(situation)) // interval
+    return (situation.now - _lag(situation) - situation.began) // interval
 
 
 def _next_tick(situation: Situation) -> datetime:
     interval = timedelta(seconds=situation.data.analysis.interval_seconds)
-    return _began(situation) + interval * (_tick(situation) + 1)
+    return situation.began + interval * (_tick(situation) + 1) + _lag(situation)
+
+
+def _lag(situation: Situation) -> timedelta:
+    """How long after an instant of the grid it is asked for: only counters are read at it."""
+    compares = any(metric.compares for metric in situation.data.analysis.metrics)
+    return comparing.LAG if compares else timedelta(0)
 
 
 def _values(situation: Situation) -> dict[str, str]:
-    canary = _expression(situation, situation.canary)
-    stable = _expression(situation, situation.stable)
+    canary = situation.pods_expression(situation.canary)
+    stable = situation.pods_expression(situation.stable)
     return {
         "namespace": situation.observed.rollout.namespace,
         "name": situation.deployment.ref.name,
@@ -123,21 +155,3 @@ def _values(situation: Situation) -> dict[str, str]:
         "stable": stable,
         "pods": f"{stable}|{canary}",
     }
-
-
-def _expression(situation: Situation, side: ReplicaSet | None) -> str:
-    if side is None:
-        return placeholders.names_expression(())
-    if not _look_alike(situation):
-        return placeholders.pods_expression(side.ref.name)
-    pods = situation.observed.pods or ()
-    return placeholders.names_expression([p.name for p in pods if p.pod_hash == side.pod_hash])
-
-
-def _look_alike(situation: Situation) -> bool:
-    """Whether long names make the pods of both sides begin alike."""
-    rising, stable = situation.rising, situation.stable
-    if rising is None or stable is None:
-        return False
-    prefixes = {placeholders.pod_prefix(rs.ref.name) for rs in (rising, stable)}
-    return len(prefixes) == 1

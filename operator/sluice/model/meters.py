@@ -141,4 +141,20 @@ def _window_seconds(query: str) -> float:
     return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in _PIECE.findall(found[1]))
 
 
-_KINDS: Final[tuple[Callable[[Metric, Scenario], Meter | None], ...]] = (_latency, _error_ratio)
+def _compared(metric: Metric, _: Scenario) -> Meter | None:
+    """Comparisons are made of the counters themselves (`counters`)."""
+    if not metric.compares:
+        return None
+    what = "how many requests are slower" if metric.histogram else "the share of failed requests"
+
+    def read(*_: object) -> Reading:
+        return Unknown(Reason.WRONG_TYPE)
+
+    return Meter(read, f"{what}, the canary's compared with v1's")
+
+
+_KINDS: Final[tuple[Callable[[Metric, Scenario], Meter | None], ...]] = (
+    _compared,
+    _latency,
+    _error_ratio,
+)

@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from sluice.core.decide import decide
 from sluice.core.objects import Observed
 from sluice.core.plan import Ask, Plan
-from sluice.core.readings import Known, Round, Unknown
+from sluice.core.readings import Answer, Known, Round, Unknown
 from sluice.model import api
 from sluice.model.cluster import Cluster
 
 Reading = Known | Unknown
 # What the source of metrics answers to a question; None: nothing at all, not even that it does not
 # know.
-Source = Callable[[Ask], tuple[tuple[str, Reading], ...] | None]
+Source = Callable[[Ask], tuple[tuple[str, Answer], ...] | None]
 
 _TURNS_AT_MOST = 60
 

@@ -14,15 +14,15 @@ from typing import Any, Final
 from sluice.core import keys
 from sluice.core.events import first
 from sluice.core.objects import Observed, ReplicaSet, Rollout
-from sluice.core.plan import Ask, Decision, Plan
-from sluice.core.readings import Reason, Unknown
+from sluice.core.plan import Ask, Decision, Plan, Query
+from sluice.core.readings import Answer, Reason, Unknown
 from sluice.core.situation import Situation, State
 from sluice.core.sizing import actual_weight
 from sluice.core.table import Event, Phase, rule_of
-from sluice.model import controllers, people
+from sluice.model import controllers, counters, people
 from sluice.model.cluster import MIDNIGHT, Cluster
 from sluice.model.meters import meters
-from sluice.model.operators import Operator, Reading
+from sluice.model.operators import Operator
 from sluice.model.pods import Image
 from sluice.model.scenario import Moment, Outcome, Scenario, Side, Story
 from sluice.model.traffic import Traffic
@@ -39,6 +39,8 @@ _TOLD: Final = frozenset(
         Event.UNKNOWN,
         Event.FAILURE_HELD,
         Event.NO_DATA_HELD,
+        Event.LOW_TRAFFIC,
+        Event.LOW_TRAFFIC_HELD,
         Event.HALTED,
         Event.APPROVAL,
         Event.UNCHANGED,
@@ -173,18 +175,24 @@ class _Stage:
         self.traffic.flow(now, following, old.ready, new.ready)
         self.cluster.now = following
 
-    def answer(self, ask: Ask) -> tuple[tuple[str, Reading], ...]:
+    def answer(self, ask: Ask) -> tuple[tuple[str, Answer], ...]:
         """What Prometheus would say."""
-        down = any(self.seconds in outage for outage in self.scenario.metrics_down)
-        return tuple(
-            (
-                name,
-                Unknown(Reason.UNREACHABLE)
-                if down
-                else self.meters[name].read(self.traffic, self.operator.now, self.seconds),
-            )
-            for name, _ in ask.queries
-        )
+        if any(self.seconds in outage for outage in self.scenario.metrics_down):
+            return tuple((query.name, Unknown(Reason.UNREACHABLE)) for query in ask.queries)
+        return tuple((query.name, self._answer(query)) for query in ask.queries)
+
+    def _answer(self, query: Query) -> Answer:
+        if query.span is None:
+            meter = self.meters[query.name]
+            return meter.read(self.traffic, self.operator.now, self.seconds)
+        metrics = {metric.name: metric for metric in self.scenario.policy.analysis.metrics}
+        metric = metrics[query.name.rpartition("/")[0]]
+        old, new = (self._newest_of(version) for version in (_OLD, _NEW))
+        return counters.answer(metric, query, self.traffic, old, new)
+
+    def _newest_of(self, version: str) -> ReplicaSet | None:
+        sets = [rs for rs in self.cluster.replica_sets.values() if _image(rs) == version]
+        return max(sets, key=lambda rs: rs.created, default=None)
 
     def _controllers(self) -> None:
         controllers.at_rest(self.cluster)

@@ -82,6 +82,16 @@ class Traffic:
             new += second.new
         return old, new
 
+    def until(self, instant: datetime) -> tuple[Counts, Counts]:
+        """What the old and the new version have answered up to an instant."""
+        old = new = Counts()
+        for second in self._seconds:
+            if second.end > instant:
+                break
+            old += second.old
+            new += second.new
+        return old, new
+
     def _answered(self, number: int, version: Version) -> Counts:
         return Counts(number, binomial(self.chance, number, version.error_ratio))
 

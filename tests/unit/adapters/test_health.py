@@ -12,7 +12,7 @@ from sluice.adapters.kube import Call
 from sluice.adapters.metrics import Metrics
 from sluice.core.objects import Ref, Rollout
 from sluice.core.plan import Decision
-from sluice.core.readings import Known, Reason, Round, Unknown
+from sluice.core.readings import Known, Matrix, Reason, Series, Unknown
 from unit.adapters.test_rounds import NOW
 
 ROLLOUT = Rollout(Ref("web", "uid-web", "7"), "ns", 1, NOW, None, "web")
@@ -75,7 +75,10 @@ def test_everything_that_is_heard_is_counted() -> None:
     metrics = Metrics()
     metrics.passed("Done", 0.02)
     metrics.called(Call("patch", "deployments", 409, 0.1))
-    metrics.heard(Round("r", 1, NOW, (("a", Known(1.0)), ("b", Unknown(Reason.EMPTY)))))
+    metrics.heard("default", (("a", Known(1.0)), ("b", Unknown(Reason.EMPTY))))
+    metrics.heard("default", (("c", Matrix((Series("p", (), ((1.0, 2.0),)),))),))
+    metrics.heard("a user's text", (("d", Unknown(Reason.NO_SOURCE)),))
+    metrics.asked("default", 0.02)
     metrics.gauge("sluice_queue_depth", "Waiting.", lambda: 3.0)
     journal = LogJournal(metrics.decided)
     journal.decided(ROLLOUT, Decision("Promoted", "all steps passed"))
@@ -83,8 +86,11 @@ def test_everything_that_is_heard_is_counted() -> None:
     for line in (
         'sluice_passes_total{outcome="Done"} 1.0',
         'sluice_api_requests_total{code="409",resource="deployments",verb="patch"} 1.0',
-        'sluice_readings_total{state="Known"} 1.0',
-        'sluice_readings_total{state="Empty"} 1.0',
+        'sluice_metric_readings_total{source="default",state="Known"} 2.0',
+        'sluice_metric_readings_total{source="default",state="Empty"} 1.0',
+        'sluice_metric_readings_total{source="",state="NoSource"} 1.0',
+        'sluice_metric_query_seconds_bucket{le="0.025",source="default"} 1.0',
+        'sluice_metric_query_seconds_count{source="default"} 1.0',
         'sluice_decisions_total{what="Promoted"} 1.0',
         "sluice_queue_depth 3.0",
     ):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sluice.adapters.rounds import RoundBoard, Values
-from sluice.core.plan import Ask
+from sluice.core.plan import Ask, Query
 from sluice.core.readings import Known, Reason, Round, Unknown
 from sluice.ports import Key
 
@@ -30,24 +30,25 @@ class Source:
         self.go = asyncio.Event()
         self.error: Exception | None = None
 
-    async def ask(
-        self, source: str, queries: tuple[tuple[str, str], ...], timeout_seconds: float
-    ) -> Values:
+    async def ask(self, source: str, queries: tuple[Query, ...], timeout_seconds: float) -> Values:
         self.asked.append((source, timeout_seconds))
         await self.go.wait()
         if self.error:
             raise self.error
-        return tuple((name, Known(1.0)) for name, _ in queries)
+        return tuple((query.name, Known(1.0)) for query in queries)
 
 
 class Board:
     def __init__(self) -> None:
         self.source = Source()
         self.ready: list[Key] = []
-        self.heard: list[Round] = []
+        self.heard: list[tuple[str, Values]] = []
         self.clock = Clock()
         self.rounds = RoundBoard(
-            self.source, self.clock, self.ready.append, heard=self.heard.append
+            self.source,
+            self.clock,
+            self.ready.append,
+            heard=lambda source, values: self.heard.append((source, values)),
         )
 
     async def finish(self) -> None:
@@ -57,7 +58,7 @@ class Board:
 
 
 def ask(tick: int, release: str = "r1") -> Ask:
-    return Ask(release, tick, "default", (("m", "up"),), 3.0)
+    return Ask(release, tick, "default", (Query("m", "up"),), 3.0)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def test_a_round_is_kept_and_told_when_it_is_done(board: Board) -> None:
     await board.finish()
     expected = Round("r1", 1, NOW, (("m", Known(1.0)),), since=NOW)
     assert board.rounds.latest(KEY) == expected
-    assert (board.ready, board.heard) == ([KEY], [expected])
+    assert (board.ready, board.heard) == ([KEY], [("default", expected.values)])
     assert board.source.asked == [("default", 3.0)]
 
 

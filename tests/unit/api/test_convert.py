@@ -77,6 +77,32 @@ def test_every_field_reaches_the_policy() -> None:
     )
 
 
+def test_every_field_of_a_comparison_reaches_the_policy() -> None:
+    counters = {"bad": 'a{code=~"5.."}', "total": "a"}
+    metrics = [
+        {"name": "errors", "counters": counters, "tolerance": "1.5", "max": "0.05"},
+        {"name": "latency", "histogram": 'b{job="web"}'},
+    ]
+    analysis = {
+        "confidence": "0.95",
+        "minRequests": 500,
+        "lowTraffic": {"after": "10m", "action": "Continue"},
+        "metrics": metrics,
+    }
+    assert policy_of(
+        {"targetRef": {"name": "web"}, "canary": {"analysis": analysis}}
+    ).analysis == Analysis(
+        confidence=0.95,
+        min_requests=500,
+        low_traffic_after_seconds=600.0,
+        low_traffic_action="Continue",
+        metrics=(
+            Metric("errors", maximum=0.05, counters=('a{code=~"5.."}', "a"), tolerance=1.5),
+            Metric("latency", histogram='b{job="web"}'),
+        ),
+    )
+
+
 def test_fields_of_a_newer_crd_are_ignored() -> None:
     assert policy_of({"targetRef": {"name": "web"}, "scaling": {"minReplicas": 2}}) == Policy("web")
 

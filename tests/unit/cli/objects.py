@@ -6,6 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from sluice.core.policy import Analysis, Metric
+from sluice.core.release_data import ReleaseData
+
 Json = dict[str, Any]
 
 NOW = datetime(2026, 5, 4, 12, 3, 0, tzinfo=UTC)
@@ -116,15 +119,13 @@ def deployment(version: str) -> Json:
     }
 
 
-def canary_data(**more: Any) -> str:
+def canary_data(*metrics: Metric, **more: Any) -> str:
     """What a canary remembers of its release."""
-    metric = {"name": "errors", "query": "up", "minimum": None, "maximum": 0.01}
-    analysis = {
-        "metrics": [metric],
-        "no_data_after_seconds": 120.0,
-        "no_data_action": "Rollback",
-    }
-    return json.dumps({"analysis": analysis, **more})
+    analysis = Analysis(
+        no_data_action="Rollback", metrics=metrics or (Metric("errors", "up", maximum=0.01),)
+    )
+    body = json.loads(ReleaseData(analysis).dump())
+    return json.dumps({**body, **more})
 
 
 def pod(pod_hash: str, suffix: str, container: Json | None = None, **status: Any) -> Json:
@@ -211,6 +212,50 @@ def failing_in_step_3() -> tuple[Json, list[Json], list[Json]]:
         release_data=canary_data(unknownSince=at(2, 55)),
     )
     return found, [*sets, canary], [*pods, *(pod("bbb", s) for s in ("q1", "q2", "q3"))]
+
+
+def few_requests_in_step_2() -> tuple[Json, list[Json], list[Json]]:
+    """The canary is compared with the stable version, and has had few requests."""
+    errors = Metric("errors", counters=('requests_total{code=~"5.."}', "requests_total"))
+    slow = Metric("latency", histogram="request_seconds", tolerance=1.5)
+    capped = Metric("denied", counters=("denied_total", "requests_total"), maximum=0.05)
+    counts = (
+        "%s of %s requests (%s%%) %s on the canary, %s of %s requests (%s%%) on the stable side; %s"
+    )
+    seen = "5 times as many would have been seen by now"
+    said = {
+        "errors": counts % (1, 64, 1.56, "bad", 4, 512, 0.781, seen),
+        "latency": counts % (9, 64, 14.1, "slower than 0.1", 51, 512, 9.96, seen),
+        "denied": counts % (31, 64, 48.4, "bad", 3, 512, 0.586, "worse, with confidence 0.99"),
+    }
+    few = "64 of 100 requests in this step (minRequests)"
+    readings = [
+        {
+            "name": name,
+            "verdict": verdict,
+            "canary": canary,
+            "stable": stable,
+            "evidence": evidence,
+            "message": f'metric "{name}": {said[name]}{rest}',
+        }
+        for name, verdict, canary, stable, evidence, rest in (
+            ("errors", None, "0.01562", "0.007812", "0.1203", f"; {few}"),
+            ("latency", "Pass", "0.1406", "0.09961", "0", ""),
+            ("denied", "Fail", "0.4844", "0.005859", "1", ""),
+        )
+    ]
+    metrics = [{key: value for key, value in item.items() if value} for item in readings]
+    found, sets, pods = at_rest()
+    found = rollout(
+        "Progressing",
+        "LowTraffic",
+        f"step 2 of 3 (25%) waits for more requests: {readings[0]['message']}; "
+        "Pause at 12:31:00 UTC",
+        release=release(2, 25, metrics=metrics),
+    )
+    data = canary_data(errors, slow, capped)
+    canary = replica_set("bbb", "canary", 2, 1, 1, step_started=at(1), release_data=data)
+    return found, [*sets, canary], [*pods, pod("bbb", "q1")]
 
 
 def approval_in_step_2() -> tuple[Json, list[Json], list[Json]]:

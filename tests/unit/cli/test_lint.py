@@ -139,3 +139,49 @@ def test_the_demo_has_no_problem() -> None:
     text = (ROOT / "deploy" / "demo" / "rollout.yaml").read_text(encoding="utf-8")
 
     assert lint(text).problems == ()
+
+
+COMPARED = """\
+apiVersion: sluice.dev/v1alpha1
+kind: Rollout
+metadata: {name: web}
+spec:
+  targetRef: {name: web}
+  canary:
+    analysis:
+      confidence: "0.99"
+      minRequests: 200
+      lowTraffic: {after: 10m, action: Continue}
+      metrics:
+        - name: errors
+          counters:
+            bad: requests_total{code=~"5.."}
+            total: requests_total
+          tolerance: "1.5"
+          max: "0.05"
+        - name: latency
+          histogram: request_seconds
+"""
+
+
+def test_comparisons_are_known() -> None:
+    assert lint(COMPARED).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "line"),
+    [
+        ('"0.99"', '"99"', 8),
+        ("minRequests: 200", "minRequests: 0", 9),
+        ("action: Continue", "action: Rollback", 10),
+        ('{code=~"5.."}', '{pod="web"}', 14),
+        ("total: requests_total", "total: rate(requests_total[1m])", 15),
+        ('"1.5"', '"0.5"', 16),
+        ("request_seconds", "request_seconds_bucket", 19),
+    ],
+)
+def test_what_is_wrong_with_a_comparison_comes_with_its_line(
+    good: str, bad: str, line: int
+) -> None:
+    problems = lint(COMPARED.replace(good, bad)).problems
+    assert [problem.line for problem in problems] == [line]

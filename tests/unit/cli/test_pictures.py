@@ -29,6 +29,7 @@ STORIES: dict[str, Callable[[], tuple[Json, list[Json], list[Json]]]] = {
     "at-rest": objects.at_rest,
     "crash": objects.crash_in_step_1,
     "unknown": objects.failing_in_step_3,
+    "few-requests": objects.few_requests_in_step_2,
     "approval": objects.approval_in_step_2,
     "rolled-back": objects.rolled_back,
 }
@@ -64,7 +65,7 @@ def test_the_tree(story: str, paper: str) -> None:
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-@pytest.mark.parametrize("story", ["unknown", "rolled-back"])
+@pytest.mark.parametrize("story", ["unknown", "few-requests", "rolled-back"])
 def test_the_explanation(story: str, paper: str) -> None:
     compare(f"explain-{story}-{paper}", explain.explain(facts_of(story), NOW, PAPERS[paper]))
 

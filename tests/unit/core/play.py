@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from world import World, template
 
-from sluice.core import keys
+from sluice.core import keys, placeholders
 from sluice.core.adoption import is_adopted
-from sluice.core.objects import Observed, ReplicaSet
+from sluice.core.objects import Observed, ReplicaSet, Role
 from sluice.core.plan import (
     Action,
     Ask,
@@ -25,9 +25,10 @@ from sluice.core.plan import (
     PatchDeployment,
     PatchReplicaSet,
     Plan,
+    Query,
 )
 from sluice.core.policy import Analysis, Metric, Policy, Step
-from sluice.core.readings import Known, Reason, Unknown
+from sluice.core.readings import Answer, Known, Reason, Round, Unknown
 from sluice.core.release_data import load
 from sluice.core.situation import CLOCK_SLACK, Situation
 from sluice.core.table import Move
@@ -48,6 +49,15 @@ POLICY = Policy(
 )
 # The steps of a weight above 50: the version that is tried stands in the stable one's place.
 HEAVY = replace(POLICY, steps=(Step(25, 4.0), Step(80, 4.0), Step(90, 4.0)))
+# Both sides are compared: what a reading says is in the canary's counters, or they are not known.
+COMPARED = replace(
+    POLICY,
+    analysis=replace(
+        ANALYSIS,
+        min_requests=20,
+        metrics=(Metric("errors", counters=('requests_total{code=~"5.."}', "requests_total")),),
+    ),
+)
 IMAGES = ("web:1", "web:2", "web:3")
 READINGS: dict[str, Reading] = {
     "good": Known(0.0),
@@ -79,8 +89,24 @@ class Play:
         self.seen: deque[Observed] = deque(maxlen=10)
         self.time(5)
 
-    def answer(self, ask: Ask) -> tuple[tuple[str, Reading], ...] | None:
-        return None if self.silent else tuple((name, self.reading) for name, _ in ask.queries)
+    def answer(self, ask: Ask) -> tuple[tuple[str, Answer], ...] | None:
+        return None if self.silent else tuple((q.name, self._reading(q)) for q in ask.queries)
+
+    def _reading(self, query: Query) -> Answer:
+        if query.span is None or isinstance(self.reading, Unknown):
+            return self.reading
+        return self.world.source.answer(query)
+
+    def serve(self) -> None:
+        """A second of requests; the canary's are bad where the reading is."""
+        world = self.world
+        bad = self.reading == READINGS["bad"]
+        world.bad_ratios = {
+            str(rs.template["spec"]["containers"][0]["image"]): 1.0
+            for rs in world.replica_sets.values()
+            if bad and rs.role is Role.CANARY
+        }
+        world.serve(world.now, 1.0)
 
     # --- what people do
 
@@ -214,6 +240,7 @@ class Play:
         for _ in range(seconds):
             self.world.now += timedelta(seconds=1)
             self.rounds(1)
+            self.serve()
             self.one_pass()
 
     # --- what is done, and what must hold
@@ -294,11 +321,23 @@ class Play:
         if data.full or data.overridden(situation.step.weight):
             return
         assert latest is not None
-        assert dict(latest.values) == {"errors": READINGS["good"]}
+        self.says_good(latest, canary)
         assert -CLOCK_SLACK <= seen.now - latest.asked_at <= FRESH
         release, _, began = latest.release.partition("@")
         assert release == canary.annotations[keys.RELEASE]
         assert began == canary.annotations[keys.RELEASE_STARTED]
+
+    def says_good(self, latest: Round, canary: ReplicaSet) -> None:
+        values = dict(latest.values)
+        if self.policy is not COMPARED:
+            assert values == {"errors": READINGS["good"]}
+            return
+        # No bad request has a series: that alone may be missing.
+        values.pop("errors/bad")
+        assert not any(isinstance(value, Unknown) for value in values.values())
+        pod = f"{placeholders.pod_prefix(canary.ref.name)}00000"
+        counted = self.world.source.pods[pod][-1].total
+        assert counted >= COMPARED.analysis.min_requests
 
     # --- the end
 
@@ -314,6 +353,7 @@ class Play:
         for _ in range(1500 + 2 * self.back_in_all):
             self.world.now += timedelta(seconds=1)
             self.rounds(1)
+            self.serve()
             for _ in range(20):
                 plan = self.one_pass()
                 if self.world.rollout is None:

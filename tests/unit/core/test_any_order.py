@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from play import HEAVY, IMAGES, POLICY, Event, Play
+from play import COMPARED, HEAVY, IMAGES, POLICY, Event, Play
 
 from sluice.core.decide import decide
 from sluice.core.objects import Role
@@ -80,7 +80,7 @@ STARTS = ((), (("image", "web:2"), ("time", 40)))
     suppress_health_check=list(HealthCheck),
 )
 @given(
-    st.sampled_from((POLICY, HEAVY)),
+    st.sampled_from((POLICY, COMPARED, HEAVY)),
     st.sampled_from(STARTS),
     st.lists(events, min_size=20, max_size=60),
     st.booleans(),

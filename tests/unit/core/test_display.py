@@ -171,7 +171,6 @@ def test_readings_are_shown_with_verdict_value_and_sentence() -> None:
         {
             "name": "queue",
             "verdict": "Unknown",
-            "canary": None,
             "message": 'metric "queue" is unknown (Empty)',
         },
     ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
+import zlib
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,22 +14,47 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sluice.core.comparing import Standing, begun, terms
+from sluice.core.evidence.counts import BAD, Counts, Interval, Tally
+from sluice.core.evidence.sequential import update
 from sluice.core.policy import Analysis, Metric
-from sluice.core.release_data import Failure, ReleaseData, approve, load, override
+from sluice.core.release_data import (
+    CHECKPOINT_SECONDS,
+    Failure,
+    ReleaseData,
+    approve,
+    checkpoint_due,
+    load,
+    override,
+)
 
 FALLBACK = Analysis(source="fallback")
 LIMIT_BYTES = 16 * 1024
 
 names = st.text(st.characters(codec="utf-8"), max_size=10)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-metrics = st.builds(
-    Metric, names, names, st.none() | numbers, st.none() | numbers, st.integers(0, 20)
+limits = st.none() | numbers
+tolerances = st.floats(1, 100)
+metrics = (
+    st.builds(Metric, names, names.filter(bool), limits, limits, st.integers(0, 20))
+    | st.builds(
+        Metric,
+        names,
+        maximum=limits,
+        counters=st.just(('requests_total{code=~"5.."}', "requests_total")),
+        tolerance=tolerances,
+    )
+    | st.builds(Metric, names, histogram=st.just("seconds"), tolerance=tolerances)
 )
 analyses = st.builds(
     Analysis,
     source=names,
     interval_seconds=st.floats(1, 600),
-    initial_delay_seconds=st.floats(0, 600),
+    confidence=st.floats(0.5, 1, exclude_max=True),
+    initial_delay_seconds=st.none() | st.floats(0, 600),
+    min_requests=st.integers(0, 10**6),
+    low_traffic_after_seconds=st.floats(0.001, 1e6),
+    low_traffic_action=st.sampled_from(["Pause", "Continue"]),
     no_data_after_seconds=st.floats(0.001, 1e6),
     no_data_action=st.sampled_from(["Pause", "Rollback", "Continue"]),
     on_failure=st.sampled_from(["Rollback", "Pause"]),
@@ -49,6 +77,10 @@ release_data = st.builds(
     approved=st.sets(steps, max_size=4).map(lambda found: tuple(sorted(found))),
     overrides=st.lists(st.tuples(steps, names), max_size=4).map(tuple),
     full=st.booleans(),
+    counted=st.dictionaries(names, st.floats(0, 1e9), max_size=4).map(
+        lambda counts: tuple(sorted(counts.items()))
+    ),
+    serving_since=st.none() | st.integers(0, 10**6),
 )
 
 
@@ -99,7 +131,18 @@ def test_what_says_nothing_is_not_written() -> None:
         '{"analysis": {"metrics": [{"name": "a", "query": "q", "minimum": "1"}]}}',
         '{"analysis": {"metrics": [{"name": 1, "query": "q"}]}}',
         '{"analysis": {"metrics": [{"name": "a", "query": "q", "failure_limit": -1}]}}',
+        '{"analysis": {"initial_delay_seconds": "soon"}}',
+        '{"analysis": {"confidence": 1}}',
+        '{"analysis": {"min_requests": -1}}',
+        '{"analysis": {"low_traffic_after_seconds": 0}}',
+        '{"analysis": {"metrics": [{"name": "a", "counters": ["x"]}]}}',
+        '{"analysis": {"metrics": [{"name": "a", "counters": ["rate(x[1m])", "x"]}]}}',
+        '{"analysis": {"metrics": [{"name": "a", "histogram": "x", "query": "q"}]}}',
+        '{"analysis": {"metrics": [{"name": "a", "histogram": "x", "tolerance": 0.5}]}}',
         '{"analysis": {}, "tick": Infinity}',
+        '{"analysis": {}, "servingSince": "x"}',
+        '{"analysis": {}, "counted": [1]}',
+        '{"analysis": {}, "evidence": 7}',
         "[" * 10_000,
     ],
 )
@@ -124,7 +167,8 @@ def test_no_text_raises(text: str) -> None:
 
 @settings(deadline=None)
 @given(
-    st.sampled_from(["tick", "failures", "unknownSince", "failure", "approved", "overrides"]),
+    st.sampled_from(["tick", "failures", "unknownSince", "failure", "approved"])
+    | st.sampled_from(["overrides", "counted", "servingSince", "evidence"]),
     json_values,
 )
 def test_no_value_of_a_field_raises(field: str, value: Any) -> None:
@@ -189,4 +233,132 @@ def test_every_field_is_written() -> None:
         "approved",
         "overrides",
         "full",
+        "counted",
+        "serving_since",
+        # In a form of its own, as checkpoints.
+        "standings",
+        # What the newest round says, and it alone.
+        "unknown",
     }
+
+
+# --- evidence
+
+ERRORS = Metric("errors", counters=("bad_total", "all_total"), maximum=0.05)
+LATENCY = Metric("latency", histogram="seconds")
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+def judged(metric: Metric, pods: int, intervals: int = 12, seed: int = 1) -> Standing:
+    """After some intervals of a minute's traffic on so many stable pods, each counting its own."""
+    chance = random.Random(0)
+    names = [f"checkout-6d4cf56db6-{chance.randrange(10**5):05d}" for _ in range(pods + 2)]
+    chance.seed(seed)
+    cuts = BOUNDS if metric.histogram else (BAD,)
+    evidence = begun(metric).evidence
+    for index in range(1, intervals + 1):
+        totals = {name: chance.randrange(1000, 9999) for name in names}
+        counts = {
+            cut: {name: Counts(chance.randrange(500), totals[name]) for name in names}
+            for cut in cuts
+        }
+        sides = [
+            {cut: {name: each[name] for name in chosen} for cut, each in counts.items()}
+            for chosen in (names[:2], names[2:])
+        ]
+        evidence = update(evidence, Interval(index, sides[0], sides[1]), terms(metric))
+    return Standing(evidence, Tally(evidence.index, resumed=True))
+
+
+def with_evidence(*metrics: Metric, pods: int = 8) -> ReleaseData:
+    standings = {
+        metric.name: judged(metric, pods, seed=seed) for seed, metric in enumerate(metrics)
+    }
+    return ReleaseData(Analysis(metrics=metrics), standings=tuple(sorted(standings.items())))
+
+
+def test_evidence_is_read_back_exactly_and_is_no_change_of_meaning() -> None:
+    data = with_evidence(ERRORS, LATENCY)
+    again = load(data.dump(), FALLBACK)
+    assert again.standings == data.standings
+    assert again.dump() == data.dump()
+    assert again == replace(data, standings=())
+
+
+def test_the_evidence_of_60_pods_has_room() -> None:
+    data = with_evidence(ERRORS, LATENCY, pods=60)
+    text = data.dump()
+    assert len(text) <= LIMIT_BYTES
+    assert isinstance(json.loads(text)["evidence"], str), "packed"
+    assert load(text, FALLBACK).standings == data.standings
+
+
+def test_what_has_no_room_is_left_out_the_largest_first() -> None:
+    """It is read from the beginning in each round, which gives the same."""
+    many = (ERRORS, *(replace(LATENCY, name=f"latency-{index:02}") for index in range(19)))
+    data = with_evidence(*many, pods=60)
+    text = data.dump()
+    assert len(text) <= LIMIT_BYTES
+    kept = dict(load(text, FALLBACK).standings)
+    assert kept
+    assert "errors" in kept
+    assert all(dict(data.standings)[name] == standing for name, standing in kept.items())
+    assert load(text, FALLBACK).analysis == data.analysis
+
+
+@pytest.mark.parametrize(
+    ("metric", "number", "pods"),
+    [(ERRORS, 10, 60), (ERRORS, 20, 8), (LATENCY, 2, 60), (LATENCY, 5, 8)],
+)
+def test_how_many_metrics_have_room(metric: Metric, number: int, pods: int) -> None:
+    """Histograms with 12 bounds. Those beyond are read from the beginning in each round."""
+    many = tuple(replace(metric, name=f"{metric.name}-{index:02}") for index in range(number))
+    text = with_evidence(*many, pods=pods).dump()
+    assert len(text) <= LIMIT_BYTES
+    assert len(load(text, FALLBACK).standings) == number
+
+
+def test_a_checkpoint_that_is_not_whole_is_left_out_and_the_others_stay() -> None:
+    data = with_evidence(ERRORS, LATENCY)
+    body = json.loads(data.dump())
+    del body["evidence"]["latency"]["m"]
+    again = load(json.dumps(body), FALLBACK)
+    assert dict(again.standings) == {"errors": dict(data.standings)["errors"]}
+
+
+@pytest.mark.parametrize(
+    "packed", ["", "%%%", "aGVsbG8=", base64.b64encode(zlib.compress(b"7" * 3)).decode()]
+)
+def test_evidence_that_cannot_be_unpacked_begins_anew(packed: str) -> None:
+    text = json.dumps({"analysis": {}, "evidence": packed})
+    assert load(text, FALLBACK) == ReleaseData(FALLBACK)
+
+
+def test_packed_evidence_cannot_fill_the_memory() -> None:
+    bomb = base64.b64encode(zlib.compress(b"[" + b" " * (1 << 26))).decode()
+    assert load(json.dumps({"analysis": {}, "evidence": bomb}), FALLBACK).analysis == FALLBACK
+
+
+def test_data_of_an_earlier_version_are_read() -> None:
+    """Without the fields of comparisons; a release under way goes on through an upgrade."""
+    text = (
+        '{"analysis":{"source":"default","interval_seconds":10.0,"initial_delay_seconds":0.0,'
+        '"no_data_after_seconds":120.0,"no_data_action":"Pause","on_failure":"Rollback","metrics":'
+        '[{"name":"errors","query":"q","minimum":null,"maximum":0.5,"failure_limit":2}]},'
+        '"tick":7,"failures":{"errors":1}}'
+    )
+    metric = Metric("errors", "q", maximum=0.5, failure_limit=2)
+    frozen = Analysis(initial_delay_seconds=0.0, metrics=(metric,))
+    assert load(text, FALLBACK) == ReleaseData(frozen, 7, (("errors", 1),))
+
+
+def test_a_checkpoint_is_due_when_30_seconds_were_counted() -> None:
+    data = with_evidence(ERRORS)
+    interval = data.analysis.interval_seconds
+    (_, standing), number = data.standings[0], int(CHECKPOINT_SECONDS / interval)
+    for more, due in ((0, False), (number - 1, False), (number, True), (9 * number, True)):
+        evidence = replace(standing.evidence, index=standing.evidence.index + more)
+        later = replace(data, standings=(("errors", Standing(evidence, standing.tally)),))
+        assert checkpoint_due(data, later) is due
+    assert checkpoint_due(replace(data, standings=()), data)
+    assert not checkpoint_due(data, data)

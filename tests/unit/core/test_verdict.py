@@ -6,19 +6,29 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from counted import Scraped
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sluice.core.comparing import Ground, queries
 from sluice.core.policy import Analysis, Metric
-from sluice.core.readings import Known, Reason, Round, Unknown
+from sluice.core.readings import Answer, Known, Reason, Round, Unknown
 from sluice.core.release_data import Failure, ReleaseData
-from sluice.core.verdict import Judgement, Verdict, fold, judge, judge_all, overall
+from sluice.core.verdict import Judgement, Verdict, judge, judge_all, overall
+from sluice.core.verdict import fold as fold_in
 
 Value = Known | Unknown
+COMPARED = Metric("errors", counters=('all_total{code="500"}', "all_total"))
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 GOOD, BAD = Known(0.0), Known(1.0)
 NONE = Unknown(Reason.EMPTY)
+
+GROUND = Ground(START, "shop", "web-bbbb-[a-z0-9]{5}", "web-aaaa-[a-z0-9]{5}")
+
+
+def fold(data: ReleaseData, readings: Round) -> ReleaseData:
+    return fold_in(data, readings, GROUND)
 
 
 def data(*metrics: Metric) -> ReleaseData:
@@ -89,10 +99,16 @@ def test_an_unknown_reading_neither_passes_nor_fails(reason: Reason) -> None:
         ("up", Verdict.UNKNOWN),
         ("puf", Verdict.FAIL),
         ("fp", Verdict.FAIL),
+        ("pt", Verdict.TOO_FEW),
+        ("tp", Verdict.TOO_FEW),
+        ("tu", Verdict.UNKNOWN),
+        ("tf", Verdict.FAIL),
     ],
 )
-def test_one_failure_fails_and_one_unknown_holds(verdicts: str, result: Verdict) -> None:
-    short = {"p": Verdict.PASS, "u": Verdict.UNKNOWN, "f": Verdict.FAIL}
+def test_one_failure_fails_one_unknown_holds_and_few_requests_wait(
+    verdicts: str, result: Verdict
+) -> None:
+    short = {"p": Verdict.PASS, "u": Verdict.UNKNOWN, "f": Verdict.FAIL, "t": Verdict.TOO_FEW}
     assert overall(tuple(Judgement("m", short[v], None, "") for v in verdicts)) is result
 
 
@@ -264,3 +280,91 @@ def test_unknown_readings_alone_never_fail_and_never_pass(
         start = fold(start, silent)
         assert overall(judge_all(start, silent)) is Verdict.UNKNOWN
     assert start.failure is None
+
+
+# --- comparisons
+
+
+def scraped(ticks: int = 20) -> Scraped:
+    """Both sides with 1 % of bad requests, the canary from the second instant on."""
+    source = Scraped()
+    for tick in range(-6, ticks + 1):
+        at = START + timedelta(seconds=10 * tick)
+        source.scrape("web-aaaa-00000", at, 90 + 4 * tick, 9000 + 400 * tick)
+        if tick >= 2:
+            source.scrape("web-bbbb-00000", at, tick - 1, 100 * (tick - 1))
+    return source
+
+
+def counted(
+    source: Scraped, start: ReleaseData, tick: int, unknown: Unknown | None = None
+) -> tuple[ReleaseData, Round]:
+    """The data after a round, and the round; nothing is known where that is said."""
+    values: list[tuple[str, Answer]] = []
+    for metric in start.analysis.metrics:
+        index = start.standing_of(metric).evidence.index
+        values += [
+            (query.name, unknown or source.answer(query))
+            for query in queries(metric, start.analysis, GROUND, index, tick)
+        ]
+    readings = Round("2-b-1", tick, START + timedelta(seconds=10 * tick), tuple(values))
+    return fold(start, readings), readings
+
+
+def test_counting_alone_is_no_change_of_meaning() -> None:
+    first, _ = counted(scraped(), data(COMPARED), 2)
+    later, _ = counted(scraped(), first, 6)
+    assert later == first
+    assert later.standings != first.standings
+
+
+def test_the_first_round_says_when_the_canary_began_to_serve_and_no_later_one() -> None:
+    start = data(COMPARED)
+    first, _ = counted(scraped(), start, 2)
+    assert first.serving_since == 3, "it was seen after the second instant"
+    later, _ = counted(scraped(), first, 6)
+    assert later.serving_since == 3
+
+
+def test_a_comparison_that_is_unknown_counts_from_its_first_round_on() -> None:
+    known, _ = counted(scraped(), data(COMPARED), 3)
+    lost, readings = counted(scraped(), known, 4, NONE)
+    assert lost.unknown_since == readings.asked_at
+    (judgement,) = judge_all(lost, readings)
+    assert judgement.verdict is Verdict.UNKNOWN
+    again, _ = counted(scraped(), lost, 5, Unknown(Reason.TIMEOUT))
+    assert again.unknown_since == lost.unknown_since
+    found, readings = counted(scraped(), again, 6)
+    assert found.unknown_since is None
+    assert judge_all(found, readings)[0].verdict is Verdict.PASS
+
+
+def test_a_comparison_passes_with_enough_requests_in_this_step() -> None:
+    start = replace(data(COMPARED), counted=(("errors", 300.0),))
+    for tick, verdict in ((4, Verdict.TOO_FEW), (5, Verdict.PASS)):
+        after_round, readings = counted(scraped(), start, tick)
+        (judgement,) = judge_all(after_round, readings)
+        assert judgement.verdict is verdict
+        assert (judgement.value, judgement.stable) == (0.01, 0.01)
+        assert after_round.unknown_since is None
+    few, readings = counted(scraped(), start, 4)
+    assert "0 of 100 requests in this step (minRequests)" in judge_all(few, readings)[0].sentence
+
+
+def test_a_comparison_that_was_not_asked_for_is_not_judged() -> None:
+    start = data(COMPARED, Metric("queue", "q", maximum=1))
+    judged = judge_all(start, asked(0, queue=GOOD))
+    assert [judgement.metric for judgement in judged] == ["queue"]
+    assert fold(start, asked(0, queue=GOOD)) is start
+
+
+def test_the_round_of_a_failure_is_folded_in_once() -> None:
+    source = scraped()
+    source.pods["web-bbbb-00000"] = [
+        scrape._replace(bad=scrape.total / 2) for scrape in source.pods["web-bbbb-00000"]
+    ]
+    failed, readings = counted(source, data(COMPARED), 6)
+    assert failed.failure is not None
+    assert failed.failure.metric == "errors"
+    assert "worse, with confidence 0.99" in failed.failure.sentence
+    assert fold(failed, readings) == failed

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from world import START, World
 
 from sluice.core import keys
+from sluice.core.comparing import LAG
 from sluice.core.objects import Container, Pod, Ref, ReplicaSet
+from sluice.core.plan import Query, Span
 from sluice.core.policy import Analysis, Metric, Policy, Step
 from sluice.core.readings import Known, Reason, Round, Unknown
+from sluice.core.release_data import ReleaseData
 from sluice.core.situation import Situation, State
 from sluice.core.times import stamp
 from sluice.core.waking import ask, pods_to_see, wake_at
@@ -163,12 +166,8 @@ def test_the_placeholders_name_namespace_deployment_and_the_pods_of_both_sides()
     assert asked is not None
     canary = f"{canary_of(world).ref.name}-[a-z0-9]{{5}}"
     stable = "web-aaaa-[a-z0-9]{5}"
-    assert asked.queries == (
-        (
-            "errors",
-            f'up{{ns="shop",d="web",c=~"{canary}",s=~"{stable}",p=~"{stable}|{canary}"}}',
-        ),
-    )
+    text = f'up{{ns="shop",d="web",c=~"{canary}",s=~"{stable}",p=~"{stable}|{canary}"}}'
+    assert asked.queries == (Query("errors", text),)
     key = f"{canary_of(world).annotations[keys.RELEASE]}@{stamp(START)}"
     assert (asked.release, asked.source) == (key, "default")
 
@@ -189,7 +188,7 @@ def test_pods_of_long_names_that_begin_alike_are_told_apart_by_their_full_names(
     pods = tuple(Pod(f"{'w' * 58}{n}", h) for n, h in (("x", canary), ("y", stable), ("z", canary)))
     asked = ask(situation(world, now=START, pods=pods, latest_round=None))
     assert asked is not None
-    found = re.findall(r'([csp])=~"([^"]*)"', asked.queries[0][1])
+    found = re.findall(r'([csp])=~"([^"]*)"', asked.queries[0].text)
     x, y, z = (pod.name for pod in pods)
     assert dict(found) == {"c": f"{x}|{z}", "s": y, "p": f"{y}|{x}|{z}"}
     assert set(pods_to_see(situation(world))[0]) == {stable, canary}
@@ -198,7 +197,7 @@ def test_pods_of_long_names_that_begin_alike_are_told_apart_by_their_full_names(
 def test_a_side_whose_pods_nobody_has_seen_yet_matches_none() -> None:
     asked = ask(situation(long_named(), now=START, pods=None, latest_round=None))
     assert asked is not None
-    assert 'c=~"none-yet"' in asked.queries[0][1]
+    assert 'c=~"none-yet"' in asked.queries[0].text
 
 
 def test_pods_are_looked_at_often_while_they_come_up() -> None:
@@ -314,3 +313,93 @@ def test_a_step_that_is_being_played_is_asked_for_once_in_each_interval() -> Non
         if (asked := world.one_pass().ask) is not None:
             ticks.append(asked.tick)
     assert ticks == list(range(1, 11))
+
+
+# --- comparisons
+
+
+def comparing_world(interval: float = 10.0, *others: Metric) -> World:
+    metric = Metric("errors", counters=('all_total{code="500"}', "all_total"))
+    analysis = Analysis(interval_seconds=interval, metrics=(metric, *others))
+    world = World(policy=Policy("web", steps=(Step(10, 600.0), Step(50)), analysis=analysis))
+    world.settle()
+    world.set_image("web:2")
+    world.settle()
+    return world
+
+
+def test_counters_are_asked_for_a_moment_after_an_instant_of_the_grid() -> None:
+    """A scrape that is under way at that instant is there then."""
+    world = comparing_world()
+    lag = LAG.total_seconds()
+    assert ask(at(world, 10.0)) is None, "before the first interval there is nothing to count"
+    asked = ask(at(world, 10.0 + lag))
+    assert asked is not None
+    assert asked.tick == 1
+    assert {query.span.end for query in asked.queries if query.span} == {
+        START + timedelta(seconds=10)
+    }
+    assert woken(world, 0.0) == lag
+    assert woken(world, 10.0) == 10.0 + lag
+    assert woken(world, 10.0 + lag) == 20.0 + lag
+
+
+def test_values_and_counters_are_asked_for_together_on_one_grid() -> None:
+    world = comparing_world(10.0, Metric("queue", "depth", maximum=3))
+    asked = ask(at(world, 25.0))
+    assert asked is not None
+    assert asked.tick == 2
+    names = [query.name for query in asked.queries]
+    assert names == ["queue", "errors/bad", "errors/total"]
+    first = ask(at(world, 5.0))
+    assert first is not None
+    assert [query.name for query in first.queries] == ["queue"]
+
+
+def test_counters_are_read_in_the_initial_delay_too_which_is_each_pods_own() -> None:
+    analysis = Analysis(
+        initial_delay_seconds=60.0,
+        metrics=(Metric("errors", counters=("b", "t")), Metric("queue", "depth", maximum=3)),
+    )
+    world = World(policy=Policy("web", steps=(Step(10, 600.0), Step(50)), analysis=analysis))
+    world.settle()
+    world.set_image("web:2")
+    world.settle()
+    asked = ask(at(world, 25.0))
+    assert asked is not None
+    assert [query.name for query in asked.queries] == ["errors/bad", "errors/total"]
+    later = ask(at(world, 65.0))
+    assert later is not None
+    assert len(later.queries) == 3
+
+
+def test_after_a_checkpoint_only_what_is_new_is_asked_for() -> None:
+    world = comparing_world()
+    world.run(65.0)
+    index = situation(world).stored_data.standings[0][1].evidence.index
+    assert index == 4, "30 s after the first reading"
+    asked = ask(situation(world, now=START + timedelta(seconds=75), latest_round=None))
+    assert asked is not None
+    assert asked.queries[0].span == Span(
+        START + timedelta(seconds=40), START + timedelta(seconds=70), 10.0
+    )
+
+
+def test_it_wakes_when_low_traffic_is_due() -> None:
+    world = comparing_world(600.0)
+    world.policy = replace(
+        world.policy, analysis=replace(world.policy.analysis, low_traffic_after_seconds=900.0)
+    )
+    annotate_canary(
+        world, RELEASE_DATA=ReleaseData(world.policy.analysis).dump(), STEP_STARTED=stamp(START)
+    )
+    assert woken(world, 700.0) == 900.0
+
+
+def test_the_grid_stays_where_it_is_when_the_clock_is_set_back() -> None:
+    """Also where the ReplicaSet is older than its release, as one that is taken up again is."""
+    world = comparing_world()
+    change_canary(world, created=START - timedelta(days=3))
+    early = situation(world, now=START - timedelta(minutes=5), latest_round=None)
+    assert early.began == START
+    assert ask(early) is None, "there is nothing to count yet"

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sluice.core import keys
+from counted import Scraped
+
+from sluice.core import keys, placeholders
 from sluice.core.decide import decide
 from sluice.core.objects import Deployment, Observed, Pod, ReplicaSet, Rollout
-from sluice.core.plan import Action, Ask, Condition, Decision, Plan
+from sluice.core.plan import Action, Ask, Condition, Decision, Plan, Query
 from sluice.core.policy import Policy, Step
-from sluice.core.readings import Known, Round, Unknown
+from sluice.core.readings import Answer, Known, Round, Unknown
 from sluice.core.situation import Situation, State
 from sluice.core.templates import template_hash
 from sluice.model import api, controllers, people
@@ -50,6 +52,10 @@ class World(Cluster):
     latest_round: Round | None = None
     asking_since: tuple[str, datetime] | None = None
     values: dict[str, Known | Unknown] = field(default_factory=dict)
+    # Requests a second that come in, and the share of bad ones by image.
+    per_second: float = 100.0
+    bad_ratios: dict[str, float] = field(default_factory=dict)
+    source: Scraped = field(default_factory=Scraped)
     # A Deployment that is not paused rolls, and its status is counted anew.
     rolls: bool = False
     # What belongs to an owner that is gone is deleted.
@@ -80,6 +86,8 @@ class World(Cluster):
         )  # fmt: skip
         self.replica_sets[first.ref.name] = first
         controllers.sync_replica_sets(self)
+        for seconds in range(-60, 1):
+            self.serve(START + timedelta(seconds=seconds), 1.0)
 
     @property
     def failing_images(self) -> set[str]:
@@ -181,8 +189,25 @@ class World(Cluster):
             self.answer(self.plan.ask)
         return self.plan
 
+    def serve(self, now: datetime, seconds: float) -> None:
+        """Pods answer for so long, each ReplicaSet's as one, and are scraped."""
+        serving = {rs.ref.name: rs for rs in self.replica_sets.values() if self.ready_of(rs)}
+        pods = sum(self.ready_of(rs) for rs in serving.values())
+        for name, rs in serving.items():
+            requests = self.per_second * seconds * self.ready_of(rs) / pods
+            image = rs.template["spec"]["containers"][0]["image"]
+            bad = requests * self.bad_ratios.get(image, 0.0)
+            self.source.served(f"{placeholders.pod_prefix(name)}00000", now, bad, requests)
+
+    def reading(self, query: Query) -> Answer:
+        """What a value or the counters of a metric are."""
+        value = self.values.get(query.name.partition("/")[0])
+        if query.span is None or value is not None:
+            return value or Known(0.0)
+        return self.source.answer(query)
+
     def answer(self, ask: Ask) -> None:
-        values = tuple((name, self.values.get(name, Known(0.0))) for name, _ in ask.queries)
+        values = tuple((query.name, self.reading(query)) for query in ask.queries)
         if self.asking_since is None or self.asking_since[0] != ask.release:
             self.asking_since = (ask.release, self.now)
         since = self.asking_since[1]
@@ -204,6 +229,7 @@ class World(Cluster):
                 break
             self.now += timedelta(seconds=0.5)
             self.controllers()
+            self.serve(self.now, 0.5)
             self.settle()
         return self.plan
 

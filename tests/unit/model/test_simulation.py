@@ -182,3 +182,47 @@ def test_what_comes_after_the_end_is_not_waited_for_but_a_command_is() -> None:
 def test_it_ends_where_it_is_told_to() -> None:
     story = play(scenario(until_seconds=90.0))
     assert (story.outcome, story.ended_seconds) == ("UnderWay", 90.0)
+
+
+# --- comparisons
+
+COUNTED = Metric("errors", counters=('requests_total{code=~"5.."}', "requests_total"))
+TIMED = Metric("latency", histogram="request_seconds")
+
+
+@pytest.mark.parametrize(
+    ("metric", "stable", "canary", "outcome"),
+    [
+        (COUNTED, Version(0.01), Version(0.01), "Healthy"),
+        (COUNTED, Version(0.01), Version(0.08), "RolledBack"),
+        (replace(COUNTED, tolerance=20.0), Version(0.01), Version(0.08), "Healthy"),
+        (COUNTED, Version(0.2), Version(0.2), "Healthy"),
+        (replace(COUNTED, maximum=0.05), Version(0.2), Version(0.2), "RolledBack"),
+        (TIMED, Version(latency_seconds=0.2), Version(latency_seconds=0.2), "Healthy"),
+        (TIMED, Version(latency_seconds=0.2), Version(latency_seconds=0.4), "RolledBack"),
+        (TIMED, Version(latency_seconds=0.2), Version(latency_seconds=0.1), "Healthy"),
+    ],
+)
+def test_a_canary_is_compared_with_the_version_before(
+    metric: Metric, stable: Version, canary: Version, outcome: str
+) -> None:
+    story = play(scenario(metric, stable=stable, canary=canary))
+    assert story.outcome == outcome, story.why
+
+
+def test_a_canary_with_few_requests_waits_for_more() -> None:
+    story = play(scenario(COUNTED, per_second=0.3))
+    assert story.outcome == "Paused"
+    assert "of 100 requests in this step (minRequests)" in story.why
+    assert story.ended_seconds > 1800.0
+
+
+def test_an_operator_that_was_away_finds_the_evidence_in_the_counters() -> None:
+    """The same errors, counted when it is back: two intervals are there at once."""
+    bad = scenario(COUNTED, stable=Version(0.001), canary=Version(0.05))
+    seen = play(bad).decided_seconds
+    assert seen is not None
+    away = play(replace(bad, operator_down=(Span(8.0, 50.0),)))
+    assert away.outcome == "RolledBack"
+    assert away.decided_seconds is not None
+    assert away.decided_seconds - 50.0 < seen
