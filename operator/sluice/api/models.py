@@ -6,27 +6,36 @@ is said in its description, which `kubectl explain` shows; the relations are in 
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
 from sluice.api import rules
-from sluice.api.durations import MAX_LENGTH, is_duration, parse_seconds
-from sluice.api.rules import Rule, validations
-from sluice.core import selectors
+from sluice.api.rules import validations
+from sluice.api.values import (
+    Confidence,
+    Duration,
+    IntervalDuration,
+    Number,
+    PositiveDuration,
+    Tolerance,
+    Weight,
+    check_histogram,
+    check_metric_name,
+    check_query,
+    check_selector,
+    check_source,
+    check_target_name,
+)
 
-MAX_NUMBER_LENGTH: Final = 32
 MAX_STEPS: Final = 20
 MAX_METRICS: Final = 20
 
@@ -44,124 +53,8 @@ class Wire(BaseModel):
     )
 
 
-def _check_duration(value: Any) -> Any:
-    rules.DURATION.require(isinstance(value, str) and is_duration(value))
-    return value
-
-
-def _check_positive(text: str) -> str:
-    rules.POSITIVE.require(parse_seconds(text) > 0)
-    return text
-
-
-def _check_interval(text: str) -> str:
-    rules.INTERVAL.require(1 <= parse_seconds(text) <= 600)
-    return text
-
-
-def _check_weight(weight: int) -> int:
-    rules.WEIGHT.require(1 <= weight <= rules.MAX_WEIGHT)
-    return weight
-
-
-def _check_number(value: Any) -> Any:
-    is_int = type(value) is int and -(2**63) <= value < 2**63
-    is_decimal = (
-        isinstance(value, str)
-        and len(value) <= MAX_NUMBER_LENGTH
-        and re.fullmatch(rules.NUMBER_PATTERN, value) is not None
-    )
-    rules.NUMBER.require(is_int or is_decimal)
-    return value
-
-
-def _check_target_name(name: str) -> str:
-    rules.TARGET_NAME.require(re.fullmatch(rules.SUBDOMAIN_PATTERN, name) is not None)
-    return name
-
-
-def _check_metric_name(name: str) -> str:
-    rules.METRIC_NAME.require(re.fullmatch(rules.NAME_PATTERN, name) is not None)
-    return name
-
-
-def _check_source(name: str) -> str:
-    rules.SOURCE.require(re.fullmatch(rules.NAME_PATTERN, name) is not None)
-    return name
-
-
-def _check_at_least_1(value: int | str) -> int | str:
-    rules.TOLERANCE.require(float(value) >= 1)
-    return value
-
-
-def _check_confidence(value: int | str) -> int | str:
-    rules.CONFIDENCE.require(0.5 <= float(value) < 1)
-    return value
-
-
-def _check_selector(text: str) -> str:
-    rules.SELECTOR.require(re.match(selectors.PATTERN, text) is not None)
-    rules.OWN_LABELS.require(re.match(selectors.OWN_LABEL_PATTERN, text) is None)
-    return text
-
-
-def _check_histogram(text: str) -> str:
-    rules.HISTOGRAM.require(re.match(selectors.HISTOGRAM_PATTERN, text) is not None)
-    rules.HISTOGRAM_SUFFIX.require(re.match(selectors.SUFFIX_PATTERN, text) is None)
-    rules.OWN_LABELS.require(re.match(selectors.OWN_LABEL_PATTERN, text) is None)
-    return text
-
-
-def _check_query(query: str) -> str:
-    unknown = rules.unknown_placeholder(query)
-    rules.PLACEHOLDER.require(
-        not unknown, rules.PLACEHOLDER.sentence.replace("placeholder", f"placeholder {unknown}", 1)
-    )
-    return query
-
-
-def _schema(max_length: int, *about: Rule) -> WithJsonSchema:
-    """Int-or-string: a bare number reaches the rules, whose sentence says what to write."""
-    bounds = {"x-kubernetes-int-or-string": True, "maxLength": max_length}
-    return WithJsonSchema(bounds | validations(*about))
-
-
 def _default(value: Any) -> dict[str, Any]:
     return {"default": value}
-
-
-Duration = Annotated[str, BeforeValidator(_check_duration), _schema(MAX_LENGTH, rules.DURATION)]
-PositiveDuration = Annotated[
-    str,
-    BeforeValidator(_check_duration),
-    AfterValidator(_check_positive),
-    _schema(MAX_LENGTH, rules.DURATION, rules.POSITIVE),
-]
-IntervalDuration = Annotated[
-    str,
-    BeforeValidator(_check_duration),
-    AfterValidator(_check_interval),
-    _schema(MAX_LENGTH, rules.DURATION, rules.INTERVAL),
-]
-Number = Annotated[
-    int | str, BeforeValidator(_check_number), _schema(MAX_NUMBER_LENGTH, rules.NUMBER)
-]
-Tolerance = Annotated[
-    int | str,
-    BeforeValidator(_check_number),
-    AfterValidator(_check_at_least_1),
-    _schema(MAX_NUMBER_LENGTH, rules.NUMBER, rules.TOLERANCE),
-]
-Confidence = Annotated[
-    int | str,
-    BeforeValidator(_check_number),
-    AfterValidator(_check_confidence),
-    _schema(MAX_NUMBER_LENGTH, rules.NUMBER, rules.CONFIDENCE),
-]
-Weight = Annotated[
-    int, AfterValidator(_check_weight), Field(json_schema_extra=validations(rules.WEIGHT))
-]
 
 
 class TargetRef(Wire):
@@ -171,7 +64,7 @@ class TargetRef(Wire):
 
     api_version: Literal["apps/v1"] = Field(default="apps/v1", description="Always apps/v1.")
     kind: Literal["Deployment"] = Field(default="Deployment", description="Always Deployment.")
-    name: Annotated[str, AfterValidator(_check_target_name)] = Field(
+    name: Annotated[str, AfterValidator(check_target_name)] = Field(
         max_length=63,
         description="The Deployment's name, in the Rollout's namespace.",
         json_schema_extra=validations(rules.TARGET_NAME),
@@ -227,11 +120,11 @@ def _selector(description: str) -> Any:
 class Counters(Wire):
     """Two counters, compared between the canary's pods and the stable version's."""
 
-    bad: Annotated[str, AfterValidator(_check_selector)] = _selector(
+    bad: Annotated[str, AfterValidator(check_selector)] = _selector(
         'Which requests were bad, such as http_requests_total{code=~"5.."}; without namespace and '
         "pod."
     )
-    total: Annotated[str, AfterValidator(_check_selector)] = _selector(
+    total: Annotated[str, AfterValidator(check_selector)] = _selector(
         "All requests, the bad ones among them, such as http_requests_total."
     )
 
@@ -251,12 +144,12 @@ class Metric(Wire):
         )
     )
 
-    name: Annotated[str, AfterValidator(_check_metric_name)] = Field(
+    name: Annotated[str, AfterValidator(check_metric_name)] = Field(
         max_length=63,
         description="Names the metric in status, events and messages.",
         json_schema_extra=validations(rules.METRIC_NAME),
     )
-    query: Annotated[str, AfterValidator(_check_query)] | None = Field(
+    query: Annotated[str, AfterValidator(check_query)] | None = Field(
         default=None,
         min_length=1,
         max_length=rules.MAX_QUERY_LENGTH,
@@ -280,7 +173,7 @@ class Metric(Wire):
         default=None,
         description="The ratio of bad to all requests, compared with the stable version's.",
     )
-    histogram: Annotated[str, AfterValidator(_check_histogram)] | None = Field(
+    histogram: Annotated[str, AfterValidator(check_histogram)] | None = Field(
         default=None,
         max_length=rules.MAX_SELECTOR_LENGTH,
         description="A classic histogram, such as http_request_duration_seconds: how many requests "
@@ -327,7 +220,7 @@ def _check_metrics(metrics: tuple[Metric, ...]) -> tuple[Metric, ...]:
 class Analysis(Wire):
     """What is measured during a release, and what follows from it."""
 
-    source: Annotated[str, AfterValidator(_check_source)] = Field(
+    source: Annotated[str, AfterValidator(check_source)] = Field(
         default="default",
         max_length=63,
         description="A metric source named in the operator's configuration.",

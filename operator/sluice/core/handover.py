@@ -13,7 +13,7 @@ from sluice.core.events import old_side
 from sluice.core.objects import ReplicaSet, Role
 from sluice.core.plan import Action, Changes, PatchReplicaSet
 from sluice.core.rising import CLEARED, patch_rising
-from sluice.core.situation import Situation
+from sluice.core.situation import Situation, is_on_trial
 from sluice.core.table import Event
 
 Actions = tuple[Action, ...]
@@ -27,7 +27,7 @@ def announce(situation: Situation) -> Actions:
     assert base is not None, "a side rises beside what the Deployment owns"
     assert rising is not None, "only a rising side is announced"
     announcement = patch_rising(situation, {keys.SWAP: base.ref.uid})
-    if rising.role is Role.CANARY and keys.RAISE_STARTED not in rising.annotations:
+    if is_on_trial(rising):
         return (announcement,)
     return (*newest_stable(situation, rising), announcement)
 
@@ -97,17 +97,16 @@ def accept(situation: Situation) -> Actions:
     return (*newest_stable(situation, base), accepted)
 
 
-def superseded(situation: Situation, replica_set: ReplicaSet) -> PatchReplicaSet:
-    """The former stable version, once another is: from here on it shrinks to nothing."""
-    return PatchReplicaSet(replica_set.ref, annotations=retirement(situation, replica_set))
-
-
 def former_stable(situation: Situation) -> Actions:
-    """What is left to do where the operator died between the two patches of `accept`."""
+    """The former stable version, once `accept` has made another one so: it shrinks from here on."""
     base = situation.base
     if base is None or situation.tried or situation.heir is not None:
         return ()
-    return tuple(superseded(situation, rs) for rs in situation.ours if rs.role is Role.STABLE)
+    return tuple(
+        PatchReplicaSet(rs.ref, annotations=retirement(situation, rs))
+        for rs in situation.ours
+        if rs.role is Role.STABLE
+    )
 
 
 def condemn(situation: Situation, event: Event) -> Actions:

@@ -61,6 +61,11 @@ class Analysis:
     on_failure: FailureAction = "Rollback"
     metrics: tuple[Metric, ...] = ()
 
+    @property
+    def compares(self) -> bool:
+        """Whether any metric compares both sides."""
+        return any(metric.compares for metric in self.metrics)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

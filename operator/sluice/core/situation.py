@@ -42,6 +42,11 @@ class State(StrEnum):
     SHRINKING = "Shrinking"  # swapped, or rejected: an old side still has pods
 
 
+def is_on_trial(rising: ReplicaSet) -> bool:
+    """Whether a swap of this one is for a weight above 50: its last step is still to come."""
+    return rising.role is Role.CANARY and keys.RAISE_STARTED not in rising.annotations
+
+
 @dataclass(frozen=True)
 class Situation:
     """An adopted Deployment, the roles around it, and the derived figures decisions use."""
@@ -101,10 +106,7 @@ class Situation:
     @property
     def trial_swap(self) -> bool:
         """Whether the announced swap is one for a weight above 50, not the end of a release."""
-        heir = self.heir
-        return heir is not None and (
-            heir.role is Role.CANARY and keys.RAISE_STARTED not in heir.annotations
-        )
+        return self.heir is not None and is_on_trial(self.heir)
 
     @cached_property
     def gap(self) -> bool:
@@ -119,7 +121,7 @@ class Situation:
     @cached_property
     def canary(self) -> ReplicaSet | None:
         """The canary, until it is the stable version."""
-        if self.tried and self.base is not None and self.base.role is Role.CANARY:
+        if self.base is not None and self.base.role is Role.CANARY:
             return self.base
         return next((rs for rs in self.ours if rs.role is Role.CANARY), None)
 

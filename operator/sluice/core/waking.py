@@ -120,7 +120,7 @@ def _measured_since(situation: Situation) -> datetime | None:
         return None
     if not situation.replicas or not canary.status_available:
         return None
-    if any(metric.compares for metric in analysis.metrics):
+    if analysis.compares:
         return situation.now
     if situation.state in _GROWTHS:
         return None if analysis.initial_delay_seconds else situation.now
@@ -141,8 +141,7 @@ def _next_tick(situation: Situation) -> datetime:
 
 def _lag(situation: Situation) -> timedelta:
     """How long after an instant of the grid it is asked for: only counters are read at it."""
-    compares = any(metric.compares for metric in situation.data.analysis.metrics)
-    return comparing.LAG if compares else timedelta(0)
+    return comparing.LAG if situation.data.analysis.compares else timedelta(0)
 
 
 def _values(situation: Situation) -> dict[str, str]:

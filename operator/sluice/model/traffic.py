@@ -5,6 +5,7 @@ The chance is seeded, so that the same scenario gives the same story.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import log, sqrt
@@ -33,10 +34,15 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.total + other.total, self.failed + other.failed)
 
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(self.total - other.total, self.failed - other.failed)
+
 
 @dataclass(frozen=True, slots=True)
-class _Second:
-    end: datetime
+class _Moment:
+    """What both versions had answered in all by then."""
+
+    at: datetime
     old: Counts
     new: Counts
 
@@ -53,7 +59,7 @@ class Traffic:
     total_new: Counts = Counts()
     # Requests that no ready pod was there for.
     lost: int = 0
-    _seconds: list[_Second] = field(default_factory=list)
+    _moments: list[_Moment] = field(default_factory=list)
     _rest: float = 0.0
 
     def flow(self, begin: datetime, end: datetime, old_ready: int, new_ready: int) -> None:
@@ -68,29 +74,21 @@ class Traffic:
         to_new = binomial(self.chance, number, new_ready / ready)
         new = self._answered(to_new, self.new)
         old = self._answered(number - to_new, self.old)
-        self._seconds.append(_Second(end, old, new))
         self.total_old += old
         self.total_new += new
+        self._moments.append(_Moment(end, self.total_old, self.total_new))
 
     def within(self, now: datetime, window: timedelta) -> tuple[Counts, Counts]:
         """What the old and the new version answered in the window that ends now."""
-        old = new = Counts()
-        for second in reversed(self._seconds):
-            if second.end <= now - window:
-                break
-            old += second.old
-            new += second.new
-        return old, new
+        old, new = self.until(now - window)
+        return self.total_old - old, self.total_new - new
 
     def until(self, instant: datetime) -> tuple[Counts, Counts]:
         """What the old and the new version have answered up to an instant."""
-        old = new = Counts()
-        for second in self._seconds:
-            if second.end > instant:
-                break
-            old += second.old
-            new += second.new
-        return old, new
+        number = bisect_right(self._moments, instant, key=lambda moment: moment.at)
+        if not number:
+            return Counts(), Counts()
+        return self._moments[number - 1].old, self._moments[number - 1].new
 
     def _answered(self, number: int, version: Version) -> Counts:
         return Counts(number, binomial(self.chance, number, version.error_ratio))
