@@ -54,6 +54,10 @@ bench: deploy ## what a release costs, and what a hundred Rollouts at rest cost
 study: uv ## false rollbacks and times to detect, simulated; writes docs/study.md (minutes, no cluster)
 	@uv run --quiet python tests/study.py
 
+.PHONY: detection
+detection: deploy ## how soon bad versions are found, on the cluster; writes docs/study.md (half an hour)
+	@uv run --quiet python tests/detection.py
+
 .PHONY: deploy
 deploy: images ## the operator and Prometheus, of this working tree, in the cluster
 	@tests/cluster/deploy.sh

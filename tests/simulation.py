@@ -19,7 +19,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.core.evidence.sequential import FEWEST_INTERVALS, LOG_CAP, RATIOS, SCATTER_SHARE
+from sluice.core.evidence.sequential import (
+    FEWEST_INTERVALS,
+    LOG_CAP,
+    RATIOS,
+    SCATTER_BAD,
+    SCATTER_SHARE,
+)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -196,9 +202,10 @@ class Sequential:
     def take(self, counted: Counted) -> None:
         """One more interval."""
         k = self.stable_pods
+        lasting = np.where(telling(*self._pods), self.dispersion, 1.0)
         self._pods += np.stack([counted.bad[:, :k], counted.total[:, :k]])
         if self.phi:
-            self.dispersion = np.maximum(self.dispersion, scatter(*self._pods))
+            self.dispersion = np.maximum(lasting, scatter(*self._pods))
         sides = (counted.bad[:, k:], counted.total[:, k:], counted.bad[:, :k], counted.total[:, :k])
         interval = np.stack([side.sum(axis=1) for side in sides])
         self._started |= counted.instant_seconds > 0
@@ -224,11 +231,23 @@ class Sequential:
         self.found = np.minimum(self.found, np.where(over, instant_seconds, NEVER))
 
 
+def _comparable(total: Floats) -> Bools:
+    live: Bools = total > 0
+    fewest = SCATTER_SHARE * total.sum(axis=1) / np.maximum(1, live.sum(axis=1))
+    comparable: Bools = live & (total >= fewest[:, None])
+    return comparable
+
+
+def telling(bad: Floats, total: Floats) -> Bools:
+    """Whether each run's pods had so many bad requests that their scatter stays."""
+    live = _comparable(total)
+    enough: Bools = (bad * live).sum(axis=1) >= SCATTER_BAD * np.maximum(1, live.sum(axis=1))
+    return enough
+
+
 def scatter(bad: Floats, total: Floats) -> Floats:
     """Pearson's chi-squared per degree of freedom of each run's pods, at least 1."""
-    live = total > 0
-    fewest = SCATTER_SHARE * total.sum(axis=1) / np.maximum(1, live.sum(axis=1))
-    live &= total >= fewest[:, None]
+    live = _comparable(total)
     bad, total = bad * live, total * live
     pods = live.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -44,7 +44,6 @@ FACTORS: Final = (2.0, 5.0, 10.0, 50.0)
 
 INCIDENT: Final[Course] = ((0.0, 1.0), (100.0, 200.0), (220.0, 1.0))
 OUTAGE: Final[Course] = ((0.0, 1.0), (100.0, 1000.0), (130.0, 1.0))
-COLD: Final[Course] = ((0.0, 10.0), (20.0, 1.0))
 
 
 def default_steps(world: World) -> World:
@@ -137,19 +136,6 @@ HARD_CASES: Final[Sequence[tuple[str, World]]] = (
     ("the same, scraped every 15 s", replace(_TWO_SIDES, both=INCIDENT, scrape_seconds=15.0)),
     ("the same, and pods differ", replace(_TWO_SIDES, both=INCIDENT, spread=0.25)),
     ("outage of both sides: 100% for 30 s", replace(_TWO_SIDES, both=OUTAGE)),
-    (
-        "slow in its first 20 s (x10), histogram: initialDelay 30s",
-        replace(_TWO_SIDES, cold=COLD, delay_seconds=30.0),
-    ),
-    (
-        "the same, default steps",
-        default_steps(replace(_TWO_SIDES, cold=COLD, delay_seconds=30.0)),
-    ),
-    (
-        "slow in its first 60 s (x10), histogram: initialDelay 30s",
-        replace(_TWO_SIDES, cold=((0.0, 10.0), (60.0, 1.0)), delay_seconds=30.0),
-    ),
-    ("errors in its first 20 s (x10), counters: initialDelay 0s", replace(_TWO_SIDES, cold=COLD)),
     ("low traffic: a request in 10 s, 1%", World(0.1, 0.01, seconds=1800.0)),
     ("low traffic: 1/s, errors come ten at a time, 1%", World(1.0, 0.01, batch=10, seconds=1800.0)),
 )
@@ -165,6 +151,19 @@ def hard_cases(study: Study) -> Table:
         no_phi = _failed(study.releases(world, 10_000, phi=False))[0]
         no_cap = _failed(study.releases(world, 10_000, cap=False))[0]
         rows.append([title, full, no_phi, no_cap, *fixed])
+    return rows
+
+
+def cold_pods(study: Study) -> Table:
+    """Canaries that are ten times as bad in their first seconds, and good from then on."""
+    rows = [["bad for its first", "histogram (30 s)", "the same, default steps", "counters (0 s)"]]
+    for seconds in (10.0, 20.0, 30.0, 40.0, 60.0):
+        cold: Course = ((0.0, 10.0), (seconds, 1.0))
+        counters = replace(_TWO_SIDES, cold=cold)
+        histogram = replace(counters, delay_seconds=30.0)
+        worlds = (histogram, default_steps(histogram), counters)
+        found = [study.releases(world, 10_000).sequential for world in worlds]
+        rows.append([f"{seconds:g} s", *(_share(each) for each in found)])
     return rows
 
 
@@ -260,6 +259,7 @@ def markdown(table: Table) -> str:
 TABLES: Final[dict[str, Callable[[Study], Table]]] = {
     "good": good_releases,
     "hard": hard_cases,
+    "cold": cold_pods,
     "bad": bad_releases,
     "special": special_cases,
     "ceiling": ceilings,

@@ -4,6 +4,8 @@ Environment: `VERSION` (any word), `ERROR_RATIO` (0.05: each answer is a 500 wit
 independently of the others; set `ERROR_SEED` for the same sequence in every pod), `LATENCY_SECONDS`
 (added to each answer), `CRASH=start` (exits with 1 right after the start), `READY_DELAY_SECONDS`
 (unready for so long), `DRAIN_SECONDS` (default 5, see `drain`), `PORT` (default 8080).
+
+`PUT /error-ratio/0.2` changes the ratio of a pod that runs: an incident, which is no new version.
 """
 
 from __future__ import annotations
@@ -84,9 +86,18 @@ class App:
             return Answer(200, '"ready"\n') if self.ready else Answer(503, '"not ready"\n')
         if path == "/metrics":
             return Answer(200, self._counts.text(), "text/plain; version=0.0.4; charset=utf-8")
+        if path.startswith("/error-ratio/"):
+            return self._set_error_ratio(path.rpartition("/")[2])
         if path != "/":
             return Answer(404, '"not found"\n')
         return self._serve()
+
+    def _set_error_ratio(self, text: str) -> Answer:
+        try:
+            self._error_ratio = float(text)
+        except ValueError:
+            return Answer(404, '"not a ratio"\n')
+        return Answer(200, f"{self._error_ratio:g}\n")
 
     def _serve(self) -> Answer:
         started = time.monotonic()

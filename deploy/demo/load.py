@@ -39,6 +39,7 @@ class Stats:
         self._sent = 0
         self._totals: dict[str, int] = {}
         self._seconds: dict[int, dict[str, int]] = {}
+        self._latest: dict[str, float] = {}
         self._lost: list[dict[str, object]] = []
         self._late_seconds = 0.0
 
@@ -55,6 +56,7 @@ class Stats:
             self._totals[key] = self._totals.get(key, 0) + 1
             bucket = self._seconds.setdefault(second, {})
             bucket[key] = bucket.get(key, 0) + 1
+            self._latest[key] = max(sent_at, self._latest.get(key, 0.0))
             if key.startswith("lost/") and len(self._lost) < LOST_LISTED:
                 self._lost.append({"at": round(sent_at, 3), "kind": key[5:], "detail": detail})
             while len(self._seconds) > HISTORY_SECONDS:
@@ -64,7 +66,8 @@ class Stats:
         """All counts as JSON.
 
         `totals` by key; `lost`: the first 500 lost requests, each with its time and kind;
-        `seconds`: the last 900 by Unix second; `late_seconds`: how far the generator itself was
+        `seconds`: the last 900 by Unix second; `latest`: when the last of each key was sent (Unix
+        time); `late_seconds`: how far the generator itself was
         behind at most.
         """
         with self._lock:
@@ -79,6 +82,7 @@ class Stats:
                     "lost": self._lost,
                     "late_seconds": round(self._late_seconds, 3),
                     "seconds": self._seconds,
+                    "latest": self._latest,
                 }
             )
 

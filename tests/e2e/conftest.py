@@ -143,12 +143,16 @@ def new_story(
         replicas: int = 3,
         environment: dict[str, str] | None = None,
         rate: float = 0,
+        scrape_interval: str = "",
     ) -> Story:
         namespace = new_namespace(name)
         story = Story(cluster, namespace)
         made.append(story)
         environment = (environment or {}) if rate else {**QUICK_END, **(environment or {})}
-        story.apply(*manifests.app(namespace, replicas=replicas, environment=environment))
+        app = manifests.app(
+            namespace, replicas=replicas, environment=environment, scrape_interval=scrape_interval
+        )
+        story.apply(*app)
         story.until_serving("v1", replicas, timeout_seconds=120)
         if rate:
             story.apply(*manifests.load(namespace, rate=rate))

@@ -30,14 +30,24 @@ def _load(name: str, namespace: str) -> list[Json]:
 
 
 def app(
-    namespace: str, *, replicas: int = 8, environment: dict[str, str] | None = None
+    namespace: str,
+    *,
+    replicas: int = 8,
+    environment: dict[str, str] | None = None,
+    scrape_interval: str = "",
 ) -> list[Json]:
-    """Namespace, Service and Deployment `web`; `environment` is added to the container's own."""
+    """Namespace, Service and Deployment `web`; `environment` is added to the container's own.
+
+    `scrape_interval` (a Prometheus duration) in the place of the test cluster's one second.
+    """
     objects = _load("app.yaml", namespace)
     deployment = objects[-1]
     assert deployment["kind"] == "Deployment"
     deployment["spec"]["replicas"] = replicas
-    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    template = deployment["spec"]["template"]
+    if scrape_interval:
+        template["metadata"]["annotations"]["prometheus.io/scrape-interval"] = scrape_interval
+    container = template["spec"]["containers"][0]
     merged = {entry["name"]: entry["value"] for entry in container["env"]} | (environment or {})
     container["env"] = [{"name": name, "value": value} for name, value in merged.items()]
     return objects

@@ -18,10 +18,17 @@ class Traffic:
     now: float = 0.0
     unanswered: int = 0
     late_seconds: float = 0.0
+    latest: dict[str, float] = field(default_factory=dict)
 
     def since(self, earlier: Traffic) -> dict[str, int]:
         """The totals that were added after `earlier` was read."""
         return {key: count - earlier.totals.get(key, 0) for key, count in self.totals.items()}
+
+    def last_answer_of(self, version: str) -> float:
+        """When the last request that the version answered was sent (Unix time); 0: never."""
+        return max(
+            (at for key, at in self.latest.items() if key.startswith(f"{version}/")), default=0.0
+        )
 
     def last_second_with(self, version: str, since: float) -> int | None:
         """The last Unix second from `since` on in which a request that `version` answered was sent.
@@ -72,4 +79,5 @@ def read_traffic(cluster: Cluster, namespace: str) -> Traffic:
         now=found["now"],
         unanswered=found["sent"] - found["answered_or_lost"],
         late_seconds=found["late_seconds"],
+        latest=found["latest"],
     )

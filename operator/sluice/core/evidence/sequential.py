@@ -7,7 +7,7 @@ p_r = r*t*n_c / (r*t*n_c + n_s). For each r of RATIOS the likelihood ratio again
     L_r += e_c ln(p_r / p_1) + e_s ln((1 - p_r) / (1 - p_1))
          = e_c ln r - (e_c + e_s) ln(1 + (r - 1) p_1)
 
-E = mean over r of exp(L_r / phi), and what counts is M_t = M_(t-1) * min(E_t / E_(t-1), 15).
+E = mean over r of exp(L_r / phi), and what counts is M_t = M_(t-1) * min(E_t / E_(t-1), 30).
 
 What is promised: with phi = 1, E is a supermartingale for independent requests of which the
 canary's are no worse than tolerated (Lindon & Malek, "Anytime-valid inference for multinomial
@@ -20,7 +20,8 @@ is proved (each is at most max(1, E)): 1.01 % for 1 %.
 
 phi is for requests that are not independent and pods that differ: by how much more the stable pods'
 own counts scatter than independent requests would, Pearson's chi-squared per degree of freedom.
-The cap of 15 is for an incident of both sides whose edge reaches their scrapes at different
+Its highest value stays, from when it was measured with enough bad requests to mean something.
+The cap of 30 is for an incident of both sides whose edge reaches their scrapes at different
 moments: one interval can be as wrong as it likes.
 """
 
@@ -34,7 +35,7 @@ from typing import Final, NamedTuple
 from sluice.core.evidence.counts import BAD, NONE, Counts, Cut, Interval, PodCounts
 
 RATIOS: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
-LOG_CAP: Final = log(15.0)
+LOG_CAP: Final = log(30.0)
 # By how much one interval's evidence may be wrong; more intervals than one have to agree.
 FEWEST_INTERVALS: Final = 2
 # Pods beyond these say little more of how pods scatter, and each costs room in the checkpoint.
@@ -42,6 +43,9 @@ SCATTER_PODS: Final = 64
 # A pod with fewer requests than this share of the average pod's tells nothing of the scatter: one
 # bad request among a new pod's first three would say that pods differ by a factor of a hundred.
 SCATTER_SHARE: Final = 0.1
+# With fewer bad requests per pod than this, two of them in one pod by chance are a scatter of 2 or
+# more. It holds while it lasts; only later ones stay.
+SCATTER_BAD: Final = 2.0
 
 _LOG_RATIOS: Final = tuple(log(ratio) for ratio in RATIOS)
 _NOTHING_YET: Final = (0.0,) * len(RATIOS)
@@ -195,7 +199,8 @@ def _weigh(
     before: Comparison, canary: PodCounts, stable: PodCounts, tolerance: float
 ) -> Comparison:
     pods = _gathered(before.pods, stable)
-    scatter = max(before.dispersion, dispersion(pods))
+    lasting = before.dispersion if _telling(before.pods) else 1.0
+    scatter = max(lasting, dispersion(pods))
     if not before.started and not canary:
         # An incident that is over may be in it. Only its scatter is of use.
         return replace(before, pods=pods, dispersion=scatter)
@@ -263,15 +268,24 @@ def dispersion(pods: PodCounts) -> float:
     1 means that they scatter as independent requests of one ratio do. It is 1 for fewer than two
     pods, and while nothing or everything was bad.
     """
-    counts = [each for each in pods.values() if each.total > 0]
-    enough = SCATTER_SHARE * _sum(counts).total / max(1, len(counts))
-    counts = [each for each in counts if each.total >= enough]
+    counts = _comparable(pods)
     bad, total = _sum(counts)
     if len(counts) < 2 or not 0 < bad < total:
         return 1.0
     ratio = bad / total
     squares = fsum((each.bad - each.total * ratio) ** 2 / each.total for each in counts)
     return max(1.0, squares / (ratio * (1.0 - ratio)) / (len(counts) - 1))
+
+
+def _comparable(pods: PodCounts) -> list[Counts]:
+    counts = [each for each in pods.values() if each.total > 0]
+    enough = SCATTER_SHARE * _sum(counts).total / max(1, len(counts))
+    return [each for each in counts if each.total >= enough]
+
+
+def _telling(pods: PodCounts) -> bool:
+    counts = _comparable(pods)
+    return _sum(counts).bad >= SCATTER_BAD * max(1, len(counts))
 
 
 def _sum(counts: Iterable[Counts]) -> Counts:

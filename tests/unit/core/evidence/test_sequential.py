@@ -247,7 +247,16 @@ def test_stable_pods_that_scatter_divide_the_evidence() -> None:
     assert uneven.log_e == pytest.approx(log_mean_exp(logs))
 
 
-def test_phi_never_falls() -> None:
+def test_two_bad_requests_in_one_pod_by_chance_do_not_stay() -> None:
+    """They are a scatter of 2 while there are no others; of eight pods one in eight has both."""
+    quiet = {f"p{k}": Counts(0, 400) for k in range(7)}
+    course = [interval(1, pods(c=(0, 9)), {**quiet, "a": Counts(2, 400)})]
+    assert after(course).comparisons[BAD].dispersion == pytest.approx(2 / (1 - 2 / 3200))
+    course += [interval(2, pods(c=(0, 9)), {f"p{k}": Counts(1, 400) for k in range(7)})]
+    assert after(course).comparisons[BAD].dispersion == 1.0
+
+
+def test_phi_never_falls_once_it_was_measured_with_enough_bad_requests() -> None:
     course = [interval(1, pods(c=(0, 9)), pods(a=(10, 400), b=(0, 400)))]
     course += [interval(2, pods(c=(0, 9)), pods(a=(0, 400), b=(10, 400)))]
     assert after(course).comparisons[BAD].dispersion == pytest.approx(10 / (1 - 10 / 800))

@@ -19,8 +19,8 @@ from simulation import (
     simulate_ceiling,
 )
 from sluice.core.evidence.counts import BAD, Counts, Interval
-from sluice.core.evidence.sequential import Terms, dispersion, log_mean_exp
-from study import COLD, INCIDENT, _share, _time, default_steps, markdown, written
+from sluice.core.evidence.sequential import LOG_CAP, Terms, dispersion, log_mean_exp
+from study import INCIDENT, _share, _time, default_steps, markdown, written
 
 SEED = 7
 UNEVEN = World(60.0, 0.02, 3.0, stable_pods=3, spread=0.5, batch=3, scrape_seconds=15.0)
@@ -117,7 +117,7 @@ def test_a_shared_incident_is_not_taken_for_a_bad_canary() -> None:
 
 
 def test_cold_pods_are_not_taken_for_a_bad_canary_when_their_first_time_is_left_out() -> None:
-    cold = World(800.0, 0.001, cold=COLD, seconds=120.0)
+    cold = World(800.0, 0.001, cold=((0.0, 10.0), (20.0, 1.0)), seconds=120.0)
     assert failed(cold, 200) > 0.5
     assert failed(replace(cold, delay_seconds=30.0), 200) <= 0.01
 
@@ -175,4 +175,4 @@ def test_a_table_is_written_into_its_place() -> None:
 def test_the_mean_of_exponentials_is_the_cores() -> None:
     ceiling = Ceiling(1, 0.05)
     ceiling.take(Counted(np.array([[0.0, 100.0]]), np.array([[0.0, 30.0]]), np.array([10.0])), 1)
-    assert ceiling.log_m[0] == pytest.approx(min(log_mean_exp(ceiling._logs[0]), np.log(15.0)))
+    assert ceiling.log_m[0] == pytest.approx(min(log_mean_exp(ceiling._logs[0]), LOG_CAP))
