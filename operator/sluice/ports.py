@@ -81,6 +81,13 @@ class Cluster(Protocol):
         """The name of an older Rollout with the same target (then by name), if there is one."""
         ...
 
+    async def autoscaler(self, rollout: Rollout, *, fresh: bool) -> str | None:
+        """What else sets the replicas of its Deployment, as `<kind> <name>`; None: nothing does.
+
+        Without `fresh` it may have been so some seconds ago.
+        """
+        ...
+
     async def around(self, rollout: Rollout, *, fresh: bool) -> Parts:
         """The Deployment that `spec.targetRef` names and what belongs to it or to the Rollout.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sluice.adapters import views, wire
+from sluice.adapters.autoscalers import Autoscalers
 from sluice.adapters.errors import NotFound
 from sluice.adapters.held import Known, Shelf, label_of
 from sluice.adapters.kube import Kube
@@ -30,6 +31,7 @@ from sluice.core.plan import (
     DeleteReplicaSet,
     PatchRecord,
     PatchRollout,
+    ScaleDeployment,
 )
 from sluice.ports import Key, Parts, Stale
 
@@ -45,10 +47,16 @@ class _Pods:
 
 
 class KubeCluster:
-    """Satisfies `sluice.ports.Cluster`. `changed` is called with every Rollout that has news."""
+    """Satisfies `sluice.ports.Cluster`. `changed` is called with every Rollout that has news.
 
-    def __init__(self, kube: Kube, *, changed: Callable[[Key], None]) -> None:
+    `scope` is the one namespace that is served, None for all.
+    """
+
+    def __init__(
+        self, kube: Kube, *, changed: Callable[[Key], None], scope: str | None = None
+    ) -> None:
         self._kube = kube
+        self._autoscalers = Autoscalers(kube, scope)
         self._changed = changed
         self._known = Known()
         # Which streams are open; 0 while none are. A new number makes all that was cached doubtful.
@@ -125,6 +133,10 @@ class KubeCluster:
         ]
         return min(older)[1] if older else None
 
+    async def autoscaler(self, rollout: Rollout, *, fresh: bool) -> str | None:
+        """What else sets the replicas of the Rollout's Deployment, if anything does."""
+        return await self._autoscalers.of(rollout.namespace, rollout.target, fresh=fresh)
+
     async def around(self, rollout: Rollout, *, fresh: bool) -> Parts:
         """The Deployment that the Rollout names, and what belongs to either."""
         key = _key(rollout)
@@ -172,6 +184,9 @@ class KubeCluster:
         match action:
             case DeleteReplicaSet(ref=ref) | DeleteRecord(ref=ref):
                 self._shelf(request.resource).lose(key.namespace, ref.name)
+            case ScaleDeployment():
+                # The answer is a Scale: the Deployment is another one now, and has to be read.
+                self._covered.pop(key, None)
             case _:
                 self._shelf(request.resource).take(raw)
         if isinstance(action, PatchRollout) and action.finalizers == ():

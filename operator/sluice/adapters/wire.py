@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from dataclasses import replace as replaced
 from typing import Any, Final
 
 from sluice.core.keys import FIELD_MANAGER
@@ -49,6 +50,10 @@ REPLICA_SETS: Final = Resource("apps/v1", "ReplicaSet", "replicasets")
 REVISIONS: Final = Resource("apps/v1", "ControllerRevision", "controllerrevisions")
 PODS: Final = Resource("v1", "Pod", "pods")
 LEASES: Final = Resource("coordination.k8s.io/v1", "Lease", "leases")
+AUTOSCALERS: Final = Resource(
+    "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"
+)
+SCALED_OBJECTS: Final = Resource("keda.sh/v1alpha1", "ScaledObject", "scaledobjects")
 EVENTS: Final = Resource("events.k8s.io/v1", "Event", "events")
 
 
@@ -126,6 +131,11 @@ def patch(
     return Request(
         "patch", resource, namespace, name, query=_STRICT, body=body, content_type=content_type
     )
+
+
+def scale(resource: Resource, namespace: str, name: str, body: Json) -> Request:
+    """Patch an object's scale."""
+    return replaced(patch(resource, namespace, name, body), sub="scale")
 
 
 def replace(resource: Resource, namespace: str, name: str, body: Json) -> Request:

@@ -20,6 +20,7 @@ from sluice.core.plan import (
     PatchRecord,
     PatchReplicaSet,
     PatchRollout,
+    ScaleDeployment,
 )
 
 # ControllerRevisions are numbered; ours are found by name and label, so all have the same number.
@@ -31,7 +32,7 @@ def request_of(namespace: str, action: Action) -> Request:
     match action:
         case PatchRollout():
             return _patch_rollout(namespace, action)
-        case PatchDeployment() | DisownDeployment():
+        case PatchDeployment() | DisownDeployment() | ScaleDeployment():
             return _change_deployment(namespace, action)
         case CreateReplicaSet():
             return wire.create(wire.REPLICA_SETS, namespace, _new_replica_set(namespace, action))
@@ -76,9 +77,14 @@ def _patch_rollout(namespace: str, action: PatchRollout) -> Request:
     return wire.patch(wire.ROLLOUTS, namespace, action.ref.name, {"metadata": metadata})
 
 
-def _change_deployment(namespace: str, action: PatchDeployment | DisownDeployment) -> Request:
+def _change_deployment(
+    namespace: str, action: PatchDeployment | DisownDeployment | ScaleDeployment
+) -> Request:
     if isinstance(action, DisownDeployment):
         return _disown_deployment(namespace, action)
+    if isinstance(action, ScaleDeployment):
+        body = {"metadata": _guard(action.ref), "spec": {"replicas": action.replicas}}
+        return wire.scale(wire.DEPLOYMENTS, namespace, action.ref.name, body)
     return _patch_deployment(namespace, action)
 
 

@@ -48,6 +48,14 @@ class PatchDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class ScaleDeployment:
+    """Sets the Deployment's replicas, by its scale subresource alone."""
+
+    ref: Ref
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
 class DisownDeployment:
     """Takes these entries out of the Deployment's managedFields: its fields stay as they are, and
     whoever applies them next meets no conflict.
@@ -124,6 +132,7 @@ class DeleteRecord:
 Action = (
     PatchRollout
     | PatchDeployment
+    | ScaleDeployment
     | DisownDeployment
     | CreateReplicaSet
     | PatchReplicaSet
@@ -246,6 +255,8 @@ def _dangerous(action: Action) -> bool:
         case PatchReplicaSet(dangerous=dangerous):
             return dangerous
         case DeleteReplicaSet() | CreateReplicaSet() | PatchDeployment() | DeleteRecord():
+            return True
+        case ScaleDeployment():
             return True
         case _:
             return False

@@ -95,7 +95,7 @@ class FakeApi(Kube):
             raw
             for (plural, namespace, _), raw in self.objects.items()
             if plural == request.resource.plural
-            and namespace == request.namespace
+            and request.namespace in (None, namespace)
             and all(_matches(raw["metadata"].get("labels", {}), rule) for rule in rules)
         ]
         return {"metadata": {"resourceVersion": str(next(self._versions))}, "items": items}

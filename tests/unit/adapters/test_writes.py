@@ -20,6 +20,7 @@ from sluice.core.plan import (
     PatchRecord,
     PatchReplicaSet,
     PatchRollout,
+    ScaleDeployment,
 )
 
 REF = Ref("web", "u1", "7")
@@ -115,6 +116,13 @@ def test_a_deployment_is_paused_by_a_merge_patch() -> None:
     request = request_of("shop", action)
     assert request.content_type == MERGE
     assert body_of(request)["spec"] == {"paused": False, "progressDeadlineSeconds": 600}
+
+
+def test_replicas_are_set_by_the_scale_alone() -> None:
+    request = request_of("shop", ScaleDeployment(REF, 5))
+    assert (request.method, request.content_type) == ("PATCH", MERGE)
+    assert request.path == "/apis/apps/v1/namespaces/shop/deployments/web/scale"
+    assert body_of(request) == {"metadata": GUARD, "spec": {"replicas": 5}}
 
 
 def test_a_template_is_replaced_as_a_whole() -> None:

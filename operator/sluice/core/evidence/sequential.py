@@ -7,7 +7,7 @@ p_r = r*t*n_c / (r*t*n_c + n_s). For each r of RATIOS the likelihood ratio again
     L_r += e_c ln(p_r / p_1) + e_s ln((1 - p_r) / (1 - p_1))
          = e_c ln r - (e_c + e_s) ln(1 + (r - 1) p_1)
 
-E = mean over r of exp(L_r / phi), and what counts is M_t = M_(t-1) * min(E_t / E_(t-1), 30).
+E = mean over r of exp(L_r / phi), and what counts is M_t = M_(t-1) * min(E_t / E_(t-1), 50).
 
 What is promised: with phi = 1, E is a supermartingale for independent requests of which the
 canary's are no worse than tolerated (Lindon & Malek, "Anytime-valid inference for multinomial
@@ -21,7 +21,7 @@ is proved (each is at most max(1, E)): 1.01 % for 1 %.
 phi is for requests that are not independent and pods that differ: by how much more the stable pods'
 own counts scatter than independent requests would, Pearson's chi-squared per degree of freedom.
 Its highest value stays, from when it was measured with enough bad requests to mean something.
-The cap of 30 is for an incident of both sides whose edge reaches their scrapes at different
+The cap of 50 is for an incident of both sides whose edge reaches their scrapes at different
 moments: one interval can be as wrong as it likes.
 """
 
@@ -35,7 +35,7 @@ from typing import Final, NamedTuple
 from sluice.core.evidence.counts import BAD, NONE, Counts, Cut, Interval, PodCounts
 
 RATIOS: Final = (1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
-LOG_CAP: Final = log(30.0)
+LOG_CAP: Final = log(50.0)
 # By how much one interval's evidence may be wrong; more intervals than one have to agree.
 FEWEST_INTERVALS: Final = 2
 # Pods beyond these say little more of how pods scatter, and each costs room in the checkpoint.

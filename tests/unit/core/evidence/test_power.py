@@ -48,8 +48,8 @@ def test_a_share_counts_equal_steps(log_m: float, expected: float) -> None:
 def test_the_fewest_intervals_are_what_the_cap_lets_through() -> None:
     assert Bar(0.5).fewest_intervals == 2
     assert Bar(0.99).fewest_intervals == 2
-    assert Bar(0.99, processes=9).fewest_intervals == 2
-    assert Bar(0.99, processes=10).fewest_intervals == 3
+    assert Bar(0.99, processes=25).fewest_intervals == 2
+    assert Bar(0.99, processes=26).fewest_intervals == 3
     assert (Bar(0.9999, processes=5).fewest_intervals - 1) * LOG_CAP < Bar(0.9999, 5).log_height
 
 
