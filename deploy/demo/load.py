@@ -4,7 +4,8 @@ The loop is open: a slow answer delays no other request. A new connection for ea
 Service choose a pod each time, so traffic splits by the number of pods.
 
 Environment: `TARGET` (http://host:port), `RATE` (requests per second, default 80), `PORT` (8080).
-`GET /stats` answers with the counts so far as JSON, see `Stats.snapshot`.
+`GET /stats` answers with the counts so far as JSON, see `Stats.snapshot`; `PUT /rate/400` changes
+the rate.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Stats:
     """
 
     def __init__(self, rate: float) -> None:
-        self._rate = rate
+        self.rate = rate
         self._lock = threading.Lock()
         self._started = time.time()
         self._sent = 0
@@ -75,7 +76,7 @@ class Stats:
                 {
                     "started": self._started,
                     "now": time.time(),
-                    "rate": self._rate,
+                    "rate": self.rate,
                     "sent": self._sent,
                     "answered_or_lost": sum(self._totals.values()),
                     "totals": self._totals,
@@ -131,24 +132,22 @@ def _key(raw: bytes) -> tuple[str, str]:
     return f"{version}/{code}", ""
 
 
-def run(host: str, port: int, rate: float, stats: Stats, stopping: threading.Event) -> None:
-    """Send `rate` requests per second until `stopping` is set."""
+def run(host: str, port: int, stats: Stats, stopping: threading.Event) -> None:
+    """Send `stats.rate` requests per second until `stopping` is set."""
 
     def one() -> None:
         sent_at = time.time()
         key, detail = ask(host, port)
         stats.done(sent_at, key, detail)
 
-    started = time.monotonic()
-    number = 0
+    due = time.monotonic()
     while True:
-        due = started + number / rate
         wait = due - time.monotonic()
         if wait > 0 and stopping.wait(wait):
             return
         stats.sent(max(0.0, -wait))
         threading.Thread(target=one, daemon=True).start()
-        number += 1
+        due += 1 / stats.rate
 
 
 def main() -> int:
@@ -166,14 +165,26 @@ def main() -> int:
     signal.signal(signal.SIGTERM, on_terminate)
     signal.signal(signal.SIGINT, on_terminate)
 
+    def set_rate(text: str) -> Answer:
+        try:
+            rate = float(text)
+        except ValueError:
+            rate = 0.0
+        if not 0.1 <= rate <= 10_000:
+            return Answer(404, '"not a rate"\n')
+        stats.rate = rate
+        return Answer(200, f"{rate:g}\n")
+
     def answer(path: str) -> Answer:
         if path == "/stats":
             return Answer(200, stats.snapshot())
+        if path.startswith("/rate/"):
+            return set_rate(path.rpartition("/")[2])
         return Answer(200, '"ready"\n') if path == "/healthz" else Answer(404, '"not found"\n')
 
     server = Server(int(os.environ.get("PORT", "8080")), answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    run(address, int(port or "80"), rate, stats, stopping)
+    run(address, int(port or "80"), stats, stopping)
     return 0
 
 

@@ -101,6 +101,14 @@ class Story:
         self.apply(manifests.rollout(self.namespace, name=self.name, **rollout))
         self.until("Healthy")
 
+    def set_rate(self, per_second: float) -> float:
+        """Change the load; returns when it changed."""
+        for pod in self.cluster.items("pods", self.namespace, "app=load"):
+            path = path_of("pods", self.namespace, f"{pod['metadata']['name']}:8080")
+            answer = self.cluster.request("PUT", f"{path}/proxy/rate/{per_second:g}")
+            answer.raise_for_status()
+        return time.time()
+
     # --- what there is now
 
     def rollout(self) -> Json:
