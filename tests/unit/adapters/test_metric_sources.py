@@ -36,9 +36,10 @@ async def test_a_server_that_comes_back_is_found_within_the_time() -> None:
         assert await waiting == Known(1.0)
 
 
-async def test_retry_after_is_honoured() -> None:
+@pytest.mark.parametrize("fault", ["too_many_wait_1", "unavailable_wait_1"])
+async def test_retry_after_is_honoured(fault: str) -> None:
     async with Stub() as stub:
-        await stub.switch("too_many_wait_1", times=1)
+        await stub.switch(fault, times=1)
         started = time.monotonic()
         assert await ask(INSTANT, stub.url) == Known(1.0)
     assert time.monotonic() - started >= 1.0
