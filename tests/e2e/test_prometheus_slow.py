@@ -17,8 +17,9 @@ from stage.manifests import error_analysis, step
 from stage.story import Story
 
 INTERVAL_SECONDS: Final = 3
-# More than a server is asked at once by default (maxInFlight).
-TEXTS: Final = 9
+# What a server is asked at once by default (maxInFlight), and one query more than that.
+AT_ONCE: Final = 8
+TEXTS: Final = AT_ONCE + 1
 # Each query under two names.
 METRICS: Final = 2 * TEXTS
 NEIGHBOUR: Final = "other"
@@ -138,3 +139,14 @@ def test_a_slow_server_is_asked_little_and_delays_no_other_rollout(
     # And when it is quick again, the other one goes on
     stub.switch("none")
     neighbour.until("Pass")
+
+    # When it asks to be left alone for longer, then it is: only what was under way still came
+    before = len(stub.requests())
+    stub.switch("too_many_wait_99", times=1)
+    said = neighbour.until("Unknown")
+    assert all("HTTP 429: the server is asked too much" in sentence for sentence in said), said
+    heard = operator.readings("stub", "ServerError")
+    story.eventually(
+        lambda: operator.readings("stub", "ServerError") >= heard + METRICS, 30, "another round"
+    )
+    assert len(stub.requests()) - before <= AT_ONCE
