@@ -22,6 +22,8 @@ AT_ONCE: Final = 8
 TEXTS: Final = AT_ONCE + 1
 # Each query under two names.
 METRICS: Final = 2 * TEXTS
+# In a row, a second apart: so many does a rollback beside it need, none of them late.
+READINGS: Final = 5
 NEIGHBOUR: Final = "other"
 
 
@@ -92,7 +94,9 @@ def test_a_slow_server_is_asked_little_and_delays_no_other_rollout(
     story = new_story("solo-slow", replicas=3, rate=40)
     operator = new_operator(story, stub=stub.url)
     operator.start()
-    story.adopt(steps=[step(25, "10m")], analysis=error_analysis(interval="1s"))
+    analysis = error_analysis(interval="1s")
+    analysis["metrics"][0]["failureLimit"] = READINGS - 1
+    story.adopt(steps=[step(25, "10m")], analysis=analysis)
     neighbour = Neighbour(story)
 
     # Then in each round a query is asked once, though two metrics have it
@@ -132,7 +136,12 @@ def test_a_slow_server_is_asked_little_and_delays_no_other_rollout(
     [canary] = [pod for pod in story.pods_seen(typed_at) if pod.ready_at]
     assert canary.ready_at is not None
     rolled_back = story.until("RollingBack", "RolledBack", since=typed_at, timeout_seconds=30)
-    assert rolled_back.at - canary.ready_at < 8, story.tell()
+    seconds = rolled_back.at - canary.ready_at
+    known, late = (operator.readings("default", state) for state in ("Known", "Timeout"))
+    print(f"rolled back in {seconds:.1f} s, by {known} readings; {late} came too late")
+    assert seconds < READINGS + 5, story.tell()
+    assert known >= READINGS
+    assert late == 0
     assert "above its maximum" in rolled_back.message
     story.until_now("RolledBack", "v1")
 
