@@ -139,8 +139,8 @@ def test_a_slow_server_is_asked_little_and_delays_no_other_rollout(
     seconds = rolled_back.at - canary.ready_at
     known, late = (operator.readings("default", state) for state in ("Known", "Timeout"))
     print(f"rolled back in {seconds:.1f} s, by {known} readings; {late} came too late")
-    assert seconds < READINGS + 5, story.tell()
-    assert known >= READINGS
+    # In readings, not in seconds: the machine may be slow, too.
+    assert READINGS <= known <= READINGS + 1, story.tell()
     assert late == 0
     assert "above its maximum" in rolled_back.message
     story.until_now("RolledBack", "v1")
