@@ -134,6 +134,7 @@ REPLIES: Final[Mapping[str, Callable[[Form], Reply]]] = {
     "failed": lambda _: _error(500, "internal"),
     "bad_gateway": lambda _: _html(502),
     "unavailable": lambda _: _html(503),
+    "unavailable_wait_1": lambda _: _html(503, **{"Retry-After": "1"}),
     "time_is_up": lambda _: _error(503, "timeout"),
     "gateway_timeout": lambda _: _html(504),
     "redirect": lambda _: _html(302, Location=f"http://127.0.0.1:1/{SECRET}"),

@@ -16,8 +16,9 @@ import argparse
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -45,12 +46,13 @@ FAULTS: Final = frozenset(REPLIES) | CONNECTIONS | LISTENERS
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What came; `form` holds the parameters of the URL and of the body."""
+    """What came, and `at` which Unix second; `form` holds what the URL and the body ask for."""
 
     method: str
     path: str
     form: Mapping[str, str]
     headers: Mapping[str, str]
+    at: float = field(default_factory=time.time)
 
 
 class Stub:
@@ -72,6 +74,7 @@ class Stub:
         self._fault = "none"
         self._times: int | None = None
         self._then = "none"
+        self._delay_seconds = 0.0
         self._open = 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
@@ -92,12 +95,17 @@ class Stub:
         async with self._heard:
             await self._heard.wait_for(lambda: self._open >= requests)
 
-    async def switch(self, fault: str, times: int | None = None, then: str = "none") -> None:
-        """Answer so from now on; after so many requests, if a number is given, otherwise."""
+    async def switch(
+        self, fault: str, times: int | None = None, then: str = "none", delay_seconds: float = 0.0
+    ) -> None:
+        """Answer so from now on; after so many requests, if a number is given, otherwise. What is
+        answered, and be it soundly, comes after the delay.
+        """
         for name in (fault, then):
             if name not in FAULTS:
                 raise ValueError(f"{name!r} is none of {', '.join(sorted(FAULTS))}")
         self._fault, self._times, self._then = fault, times, then
+        self._delay_seconds = delay_seconds
         if self._context:
             self._certify(fault)
         if fault in LISTENERS:
@@ -180,6 +188,7 @@ class Stub:
             if fault in CONNECTIONS:
                 await _misbehave(fault, reader, writer)
                 return False
+            await asyncio.sleep(self._delay_seconds)
             _write(writer, await self._reply(fault, request))
             await writer.drain()
         finally:
@@ -278,7 +287,7 @@ def _control(stub: Stub) -> web.Application:
         return web.Response()
 
     async def get_requests(_: web.Request) -> web.Response:
-        found = [{"path": one.path, "form": dict(one.form)} for one in stub.requests]
+        found = [{"at": r.at, "path": r.path, "form": dict(r.form)} for r in stub.requests]
         return web.json_response(found)
 
     control = web.Application()

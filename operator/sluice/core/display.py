@@ -8,7 +8,7 @@ from typing import Any
 
 from sluice.core import keys, sizing, times, ungating
 from sluice.core.commands import accepted
-from sluice.core.events import available
+from sluice.core.events import available, has_bad_query
 from sluice.core.objects import Observed, Role
 from sluice.core.plan import Condition, Status
 from sluice.core.situation import Situation
@@ -18,6 +18,8 @@ from sluice.core.verdict import Judgement, Verdict
 _REJECTED_SHOWN = 10
 # kstatus reads these three (design, section 2).
 _BUSY = frozenset({Phase.PROGRESSING, Phase.PROMOTING, Phase.ROLLING_BACK, Phase.PAUSED})
+# What is told of these matters less than that a query in the spec is wrong.
+_MEASURED = frozenset({"Running", "Unknown"})
 
 
 def simple(observed: Observed, phase: Phase, message: str, reason: str) -> Status:
@@ -38,6 +40,8 @@ def simple(observed: Observed, phase: Phase, message: str, reason: str) -> Statu
 
 def full(situation: Situation, phase: Phase, reason: str, message: str) -> Status:
     """The status of an adopted Deployment."""
+    if reason in _MEASURED and has_bad_query(situation):
+        reason = "BadQuery"
     return Status(
         phase=phase,
         message=message,

@@ -9,6 +9,7 @@ from typing import Final
 from sluice.core import keys, sizing
 from sluice.core.commands import Accepted, accepted
 from sluice.core.objects import ReplicaSet
+from sluice.core.readings import Reason
 from sluice.core.situation import CLOCK_SLACK, Situation, State
 from sluice.core.table import TABLE, Event
 from sluice.core.verdict import Verdict, overall
@@ -55,6 +56,11 @@ def no_data_at(situation: Situation) -> datetime | None:
     since = situation.data.unknown_since if situation.round else None
     after = timedelta(seconds=situation.data.analysis.no_data_after_seconds)
     return since + after if since else None
+
+
+def has_bad_query(situation: Situation) -> bool:
+    """Whether the newest round says that a query is wrong: a problem of the spec, no outage."""
+    return any(judgement.reason is Reason.BAD_QUERY for judgement in situation.judgements)
 
 
 def first_reading_at(situation: Situation) -> datetime:
@@ -163,6 +169,8 @@ def _unknown(situation: Situation) -> bool:
     """Whether no reading of this step says yet that it may pass."""
     if not situation.data.analysis.metrics or _overridden(situation):
         return False
+    if has_bad_query(situation):
+        return True
     if _no_data(situation, "Continue"):
         return False
     latest, stale = situation.round, stale_at(situation)

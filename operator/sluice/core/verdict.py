@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite
+from typing import Final
 
 from sluice.core import comparing, findings
 from sluice.core.comparing import Ground, Standing
@@ -17,6 +18,9 @@ from sluice.core.evidence.sequential import Finding
 from sluice.core.policy import Metric
 from sluice.core.readings import Answer, Known, Reason, Round, Unknown
 from sluice.core.release_data import Failure, ReleaseData
+
+# The release keeps the queries that it began with, so mending the spec alone is not enough.
+_MEND: Final = "; correct it in the Rollout, then abort and retry"
 
 
 class Verdict(StrEnum):
@@ -34,7 +38,7 @@ class Judgement:
     """A verdict on one metric, with a sentence that names value and limit.
 
     `value` is the canary's; of a comparison a ratio, with the stable side's beside it and how far
-    the `evidence` has come to a Fail, from 0 to 1.
+    the `evidence` has come to a Fail, from 0 to 1. `reason` is why nothing is known.
     """
 
     metric: str
@@ -44,6 +48,7 @@ class Judgement:
     failed: bool = False
     stable: float | None = None
     evidence: float | None = None
+    reason: Reason | None = None
 
 
 def judge(metric: Metric, reading: Known | Unknown, failures: int) -> Judgement:
@@ -52,8 +57,9 @@ def judge(metric: Metric, reading: Known | Unknown, failures: int) -> Judgement:
     """
     if isinstance(reading, Unknown):
         detail = f": {reading.detail}" if reading.detail else ""
-        sentence = f'metric "{metric.name}" is unknown ({reading.reason}{detail})'
-        return Judgement(metric.name, Verdict.UNKNOWN, None, sentence)
+        then = _MEND if reading.reason is Reason.BAD_QUERY else ""
+        sentence = f'metric "{metric.name}" is unknown ({reading.reason}{detail}){then}'
+        return Judgement(metric.name, Verdict.UNKNOWN, None, sentence, reason=reading.reason)
     value = reading.value
     if not isfinite(value):
         return judge(metric, Unknown(Reason.NOT_FINITE), failures)
@@ -106,7 +112,8 @@ def _compared(
     if findings.blamed(whole) == metric.name:
         return replace(good, verdict=Verdict.FAIL, failed=True)
     if unknown is not None:
-        return replace(good, verdict=Verdict.UNKNOWN, sentence=judge(metric, unknown, 0).sentence)
+        said = judge(metric, unknown, 0)
+        return replace(good, verdict=said.verdict, sentence=said.sentence, reason=said.reason)
     requests, wanted = found.requests - data.counted_before(metric.name), data.analysis.min_requests
     if requests < wanted:
         few = f"{requests:.0f} of {wanted} requests in this step (minRequests)"
@@ -132,7 +139,7 @@ def fold(data: ReleaseData, readings: Round, ground: Ground) -> ReleaseData:
                 pass
         if count:
             failures[metric.name] = count
-    since = (data.unknown_since or readings.asked_at) if _any_unknown(data, values) else None
+    since = (data.unknown_since or readings.asked_at) if _outage(data, values) else None
     if since and readings.since:
         # Nobody asked before: that is no outage of the metrics, but one of the operator.
         since = max(since, readings.since)
@@ -161,11 +168,13 @@ def _weighed(data: ReleaseData, readings: Round, ground: Ground) -> ReleaseData:
     return replace(data, standings=tuple(sorted(standings.items())), unknown=tuple(unknown))
 
 
-def _any_unknown(data: ReleaseData, values: Mapping[str, Answer]) -> bool:
-    queried = (values.get(m.name) for m in data.analysis.metrics if not m.compares)
-    return bool(data.unknown) or any(
-        reading is not None and not _is_number(reading) for reading in queried
-    )
+def _outage(data: ReleaseData, values: Mapping[str, Answer]) -> bool:
+    """Whether anything is unknown that may be known again by itself: a query that is wrong stays
+    so until a person mends it, and what `noData` says is no answer to that.
+    """
+    readings: list[Answer | None] = [unknown for _, unknown in data.unknown]
+    readings += [values.get(m.name) for m in data.analysis.metrics if not m.compares]
+    return any(reading is not None and _is_outage(reading) for reading in readings)
 
 
 def _standings(data: ReleaseData) -> dict[str, Standing]:
@@ -198,8 +207,14 @@ def _limit(metric: Metric, value: float) -> str | None:
     return None
 
 
-def _is_number(reading: Answer) -> bool:
-    return isinstance(reading, Known) and isfinite(reading.value)
+def _is_outage(reading: Answer) -> bool:
+    match reading:
+        case Known(value):
+            return not isfinite(value)
+        case Unknown(reason):
+            return reason is not Reason.BAD_QUERY
+        case _:
+            return True
 
 
 def _range(metric: Metric) -> str:

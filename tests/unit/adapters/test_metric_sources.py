@@ -8,12 +8,22 @@ from pathlib import Path
 import pytest
 
 from faults.stub_prometheus import Stub
+from sluice.adapters.metric_sources import client
 from sluice.adapters.metric_sources.faults import Passing, of_status
 from sluice.adapters.prometheus import PrometheusSources
 from sluice.api.config import TLS, ConfigError, Source
 from sluice.core.plan import Query
 from sluice.core.readings import Known, Reason, Unknown
-from unit.adapters.test_prometheus import INSTANT, QUERIES, RANGE, SPAN, UNAVAILABLE, ask, sources
+from unit.adapters.test_prometheus import (
+    INSTANT,
+    QUERIES,
+    RANGE,
+    SPAN,
+    TOO_MANY,
+    UNAVAILABLE,
+    ask,
+    sources,
+)
 
 # --- again, in turn, once
 
@@ -36,12 +46,46 @@ async def test_a_server_that_comes_back_is_found_within_the_time() -> None:
         assert await waiting == Known(1.0)
 
 
-async def test_retry_after_is_honoured() -> None:
+@pytest.mark.parametrize("fault", ["too_many_wait_1", "unavailable_wait_1"])
+async def test_retry_after_is_honoured(fault: str) -> None:
     async with Stub() as stub:
-        await stub.switch("too_many_wait_1", times=1)
+        await stub.switch(fault, times=1)
         started = time.monotonic()
         assert await ask(INSTANT, stub.url) == Known(1.0)
     assert time.monotonic() - started >= 1.0
+
+
+async def test_a_server_that_asks_to_be_left_alone_is_asked_by_no_other_query_either() -> None:
+    async with (
+        Stub() as stub,
+        Stub() as other,
+        sources(default=Source(url=stub.url), other=Source(url=other.url)) as made,
+    ):
+        await stub.switch("too_many_wait_99")
+        for query in (INSTANT, RANGE, INSTANT):
+            assert await made.ask("default", [query], 5.0) == ((query.name, TOO_MANY),)
+        [(_, elsewhere)] = await made.ask("other", [INSTANT], 5.0)
+    assert len(stub.requests) == 1
+    assert elsewhere == Known(1.0)
+
+
+async def test_queries_that_find_a_server_left_alone_wait_and_are_answered() -> None:
+    async with Stub() as stub, sources(default=Source(url=stub.url, max_in_flight=1)) as made:
+        await stub.switch("too_many_wait_1", times=1)
+        answers = await made.ask("default", [INSTANT, RANGE, Query("n", "max(m)")], 20.0)
+    assert not any(isinstance(answer, Unknown) for _, answer in answers)
+    first, *later = (request.at for request in stub.requests)
+    assert len(later) == 3
+    assert min(later) - first >= 1.0
+
+
+async def test_no_server_is_left_alone_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_MOST_QUIET_SECONDS", 0.2)
+    async with Stub() as stub, sources(default=Source(url=stub.url)) as made:
+        await stub.switch("too_many_wait_99", times=1)
+        assert await made.ask("default", [INSTANT], 0.1) == ((INSTANT.name, TOO_MANY),)
+        assert await made.ask("default", [INSTANT], 5.0) == ((INSTANT.name, Known(1.0)),)
+    assert len(stub.requests) == 2
 
 
 @pytest.mark.parametrize(

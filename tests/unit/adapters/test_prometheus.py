@@ -184,7 +184,7 @@ MATRIX: dict[str, tuple[int, Unknown, Unknown]] = {
 }
 SOUND = {"none", "infos", "old_infos", "gzip"}
 # Headers without end are cut by number; what they are then is the HTTP library's to say.
-ELSEWHERE = {"too_many_wait_1", "endless_headers", *LISTENERS}
+ELSEWHERE = {"too_many_wait_1", "unavailable_wait_1", "endless_headers", *LISTENERS}
 
 
 def test_the_matrix_holds_every_fault() -> None:

@@ -161,6 +161,54 @@ def test_no_data_does_what_the_rollout_says(action: str, phase: str) -> None:
     assert world.phase == phase, world.decisions
 
 
+@pytest.mark.parametrize("action", ["Pause", "Rollback", "Continue"])
+def test_a_query_that_is_wrong_is_no_outage(action: str) -> None:
+    """A mistake in the spec is said at once, and is no verdict on the canary, good or bad."""
+    world = adopted(policy=measured(no_data_after_seconds=10.0, no_data_action=action))
+    world.values["errors"] = Unknown(Reason.BAD_QUERY, "HTTP 400")
+    world.set_image("web:2")
+    world.run(1)
+    for seconds in (0, 60):
+        world.run(seconds)
+        ready = world.condition("Ready")
+        assert ready is not None
+        assert (world.phase, ready.status, ready.reason) == ("Progressing", False, "BadQuery")
+        assert 'metric "errors" is unknown (BadQuery: HTTP 400); correct it' in world.message
+    assert "holds" in world.message
+    world.values["errors"] = Known(0.0)
+    world.run(40)
+    assert world.phase == "Healthy"
+
+
+@pytest.mark.parametrize(
+    ("action", "phase"),
+    [("Pause", "Paused"), ("Rollback", "RolledBack"), ("Continue", "Progressing")],
+)
+def test_a_query_that_is_wrong_hides_no_outage_and_lets_none_pass(action: str, phase: str) -> None:
+    two = (Metric("errors", "q", maximum=0.01), Metric("queue", "typo(", maximum=1))
+    policy = measured(no_data_after_seconds=10.0, no_data_action=action)
+    world = adopted(policy=replace(policy, analysis=replace(policy.analysis, metrics=two)))
+    world.values["queue"] = Unknown(Reason.BAD_QUERY)
+    world.set_image("web:2")
+    world.run(30)
+    assert world.phase == "Progressing"
+    world.values["errors"] = Unknown(Reason.REFUSED)
+    world.run(8)
+    assert world.phase == "Progressing", "not since the query has been wrong"
+    world.run(30)
+    assert world.phase == phase, world.message
+
+
+def test_promote_goes_past_a_query_that_is_wrong() -> None:
+    world = adopted(policy=measured())
+    world.values["errors"] = Unknown(Reason.BAD_QUERY)
+    world.set_image("web:2")
+    world.run(20)
+    world.command("promote-full")
+    world.run(20)
+    assert world.phase == "Healthy"
+
+
 def test_on_failure_pause_waits_for_a_person() -> None:
     world = adopted(policy=measured(on_failure="Pause"))
     world.values["errors"] = Known(0.05)

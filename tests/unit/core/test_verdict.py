@@ -87,7 +87,10 @@ def test_an_unknown_reading_neither_passes_nor_fails(reason: Reason) -> None:
     assert judgement.verdict is Verdict.UNKNOWN
     assert judgement.value is None
     assert not judgement.failed
-    assert judgement.sentence == f'metric "errors" is unknown ({reason}: why)'
+    assert judgement.reason is reason
+    mend = "; correct it in the Rollout, then abort and retry"
+    then = mend if reason is Reason.BAD_QUERY else ""
+    assert judgement.sentence == f'metric "errors" is unknown ({reason}: why){then}'
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 However a server behaves, an answer comes when the time is up: it bounds name look-up, connection,
 headers and body together. Each server has its own connections and its own queue, so that a slow
-one delays only those who ask it.
+one delays only those who ask it. One that asks for a pause (Retry-After) has it from all queries.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -32,6 +33,8 @@ Asked = Callable[[str, float], None]
 _ATTEMPTS: Final = 4
 # Doubled from pause to pause.
 _FIRST_PAUSE_SECONDS: Final = 0.1
+# So long at most a server is left alone that asks for it: a wrong header must not blind for good.
+_MOST_QUIET_SECONDS: Final = 60.0
 # Of the time that is left; a dead address behind a name must leave some for another one.
 _CONNECT_SHARE: Final = 0.5
 _CONNECT_SECONDS: Final = 2.0
@@ -56,6 +59,8 @@ class Server:
         self._credentials = Credentials(source)
         self._slots = asyncio.Semaphore(source.max_in_flight)
         self._session: aiohttp.ClientSession | None = None
+        self._quiet = Passing(Unknown(Reason.SERVER_ERROR))
+        self._quiet_until = 0.0
         self._asking = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -100,7 +105,7 @@ class Server:
                     async with self._slots:
                         if attempt == 0:
                             last = Unknown(Reason.TIMEOUT, f"no answer within {seconds:g} s")
-                        result = await self._attempt(question, deadline)
+                        result = self._left_alone() or await self._asked_once(question, deadline)
                     if not isinstance(result, Passing):
                         return result
                     last = result.unknown
@@ -111,6 +116,19 @@ class Server:
         except TimeoutError:
             pass
         return last
+
+    def _left_alone(self) -> Passing | None:
+        """What the server said when it asked for a pause, and what is left of that."""
+        left = self._quiet_until - time.monotonic()
+        return replace(self._quiet, after_seconds=left) if left > 0 else None
+
+    async def _asked_once(self, question: Question, deadline: _Deadline) -> Answer | Passing:
+        result = await self._attempt(question, deadline)
+        if isinstance(result, Passing) and result.after_seconds:
+            seconds = min(result.after_seconds, _MOST_QUIET_SECONDS)
+            result = self._quiet = replace(result, after_seconds=seconds)
+            self._quiet_until = max(self._quiet_until, time.monotonic() + seconds)
+        return result
 
     async def _attempt(self, question: Question, deadline: _Deadline) -> Answer | Passing:
         session, left = self._opened(), deadline.left_seconds
