@@ -37,7 +37,7 @@ Url = Annotated[
 
 
 @connected
-def check(
+def check(  # noqa: PLR0913  (options)
     session: Session,
     name: Subject = "",
     *,

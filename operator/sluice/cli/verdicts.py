@@ -83,10 +83,8 @@ def _style(seconds: float, step: StepOutlook) -> str:
 
 def _summary(report: Report) -> Line:
     problems, warnings = report.count(Grade.PROBLEM), report.count(Grade.WARNING)
-    if problems:
-        text = f"{problems} problem{'' if problems == 1 else 's'}"
-    else:
-        text = "Nothing is missing"
+    said = f"{problems} problem{'' if problems == 1 else 's'}"
+    text = said if problems else "Nothing is missing"
     if warnings:
         text += f", {warnings} warning{'' if warnings == 1 else 's'}"
     return [(text, "bad" if problems else "wait" if warnings else "good")]
