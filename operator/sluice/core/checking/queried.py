@@ -47,8 +47,12 @@ def report(metric: Metric, subject: Subject, answers: Mapping[str, Answer]) -> M
     if not isinstance(answer, Known | Unknown):
         answer = Unknown(Reason.UNREACHABLE, "not asked")
     judged = judge(replace(metric, failure_limit=0), answer, 1)
+    says = judged.sentence.removeprefix(f'metric "{metric.name}" is ')
     findings: list[Finding] = []
     if isinstance(answer, Unknown):
+        detail = f": {answer.detail}" if answer.detail else ""
+        # Without what a release would have to do about it: there is none.
+        says = f"unknown ({answer.reason}{detail})"
         findings += _why(answer, metric, subject, answers)
     elif judged.verdict is Verdict.FAIL:
         said = (
@@ -63,7 +67,7 @@ def report(metric: Metric, subject: Subject, answers: Mapping[str, Answer]) -> M
     return MetricReport(
         name=metric.name,
         form="query",
-        says=judged.sentence.removeprefix(f'metric "{metric.name}" is '),
+        says=says,
         findings=tuple(dict.fromkeys(findings)),
         asked=subject.filled(metric.query),
         value=judged.value,
