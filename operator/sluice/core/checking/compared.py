@@ -65,14 +65,16 @@ def report(metric: Metric, subject: Subject, answers: Mapping[str, Answer]) -> M
         *causes,
         *_of_pods(seen, scraped, subject),
         *_of_scrapes(scraped, subject),
-        *(Finding(Grade.WARNING, remark) for remark in seen.remarks),
+        *_of_remarks(seen),
     )
-    if not any(measured.total for measured in seen.by_cut.values()):
+    # A bound that only idle pods have says nothing.
+    with_requests = {cut: each for cut, each in seen.by_cut.items() if each.total}
+    if not with_requests:
         findings = (*findings, _silence(metric, seen, subject))
         says = f"no requests from {pods}"
         return replace(bare, says=says, findings=findings, requests_per_minute=0.0)
-    found = lengths.lengths(metric, seen.by_cut, scraped, subject)
-    measured = seen.by_cut[found.cut]
+    found = lengths.lengths(metric, with_requests, scraped, subject)
+    measured = with_requests[found.cut]
     cut = found.cut if metric.histogram else None
     every = f", scraped every {times.span(scraped)}" if scraped else ""
     return replace(
@@ -143,6 +145,14 @@ def _of_pods(seen: Seen, scraped: float | None, subject: Subject) -> Iterator[Fi
         yield Finding(Grade.NOTE, f"{said}; they are young, and may not have been scraped yet")
     else:
         yield Finding(Grade.PROBLEM, f"{said}; are they scraped?")
+
+
+def _of_remarks(seen: Seen) -> Iterator[Finding]:
+    """The first of them: every interval of every pod may have one."""
+    if seen.remarks:
+        first, *others = seen.remarks
+        more = f"; {len(others)} more like this" if others else ""
+        yield Finding(Grade.WARNING, f"{first}{more}")
 
 
 def _of_scrapes(scraped: float | None, subject: Subject) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ class _Load:
 def lengths(
     metric: Metric, by_cut: Mapping[Cut, Measured], scrape_seconds: float | None, subject: Subject
 ) -> Lengths:
-    """The outlook of each step. `by_cut` is not empty."""
+    """The outlook of each step. `by_cut` is not empty, and each has requests."""
     found = []
     for cut, measured in by_cut.items():
         load = _Load(metric, measured, len(by_cut), scrape_seconds or 0.0)
@@ -51,7 +51,8 @@ def lengths(
 
 
 def _numbered(subject: Subject) -> Iterator[tuple[int, Step]]:
-    return enumerate(subject.steps, 1)
+    """The steps of a release; a Deployment that is scaled to 0 has none."""
+    return enumerate(subject.steps if subject.replicas else (), 1)
 
 
 def _slowness(found: Lengths) -> tuple[int, float]:
