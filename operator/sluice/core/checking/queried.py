@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import isfinite
 from typing import Final
 
 from sluice.core import times
@@ -46,6 +47,8 @@ def report(metric: Metric, subject: Subject, answers: Mapping[str, Answer]) -> M
     answer = answers.get(metric.name)
     if not isinstance(answer, Known | Unknown):
         answer = Unknown(Reason.UNREACHABLE, "not asked")
+    elif isinstance(answer, Known) and not isfinite(answer.value):
+        answer = Unknown(Reason.NOT_FINITE)
     judged = judge(replace(metric, failure_limit=0), answer, 1)
     says = judged.sentence.removeprefix(f'metric "{metric.name}" is ')
     findings: list[Finding] = []
