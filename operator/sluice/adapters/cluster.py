@@ -19,10 +19,10 @@ from sluice.adapters.autoscalers import Autoscalers
 from sluice.adapters.errors import NotFound
 from sluice.adapters.held import Known, Shelf, label_of
 from sluice.adapters.kube import Kube
-from sluice.adapters.selectors import text_of
 from sluice.adapters.wire import Json, Resource
 from sluice.adapters.writes import request_of, status_request
 from sluice.core import keys
+from sluice.core.label_selectors import text_of
 from sluice.core.objects import Anchor, Deployment, JsonMap, Pod, Record, ReplicaSet, Rollout
 from sluice.core.plan import (
     Action,

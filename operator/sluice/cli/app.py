@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sluice.cli import ordering, output, reading
+from sluice.cli.check import check
 from sluice.cli.errors import CliError
 from sluice.cli.exit_codes import Exit
 from sluice.cli.options import (
@@ -237,6 +238,7 @@ def _summary(problems: int, rollouts: int, others: int) -> str:
     return f"{count(problems, 'problem')} in {count(rollouts, 'Rollout')}{rest}\n"
 
 
+app.command()(check)
 app.command()(simulate)
 
 

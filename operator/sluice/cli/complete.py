@@ -17,6 +17,7 @@ from sluice.cli.kubeconfig import Options, context_names, load
 # cobra's ShellCompDirective: NoFileComp, and Default, which completes file names.
 _NO_FILES: Final = ":4"
 _FILES: Final = ":0"
+_TAKE_FILES: Final = ("check", "lint")
 
 
 def rollouts(ctx: Any, incomplete: str) -> list[str]:

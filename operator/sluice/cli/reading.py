@@ -8,7 +8,7 @@ from sluice.cli.facts import Facts, Side, name_of, namespace_of, part, sides
 from sluice.core import keys
 from sluice.core.templates import template_hash
 
-_KINDS = ("slr", "rollout", "rollouts", "rollout.sluice.dev", "rollouts.sluice.dev")
+KINDS = ("slr", "rollout", "rollouts", "rollout.sluice.dev", "rollouts.sluice.dev")
 
 
 def rollout(api: Api, namespace: str, name: str) -> Json:
@@ -27,7 +27,7 @@ def rollout(api: Api, namespace: str, name: str) -> Json:
 def bare_name(text: str) -> str:
     """`web` of `web`, `slr/web` or `rollout.sluice.dev/web`. CliError for another kind."""
     kind, slash, name = text.rpartition("/")
-    if slash and kind.lower() not in _KINDS:
+    if slash and kind.lower() not in KINDS:
         raise CliError(f'"{text}" is no Rollout: write its name, or slr/NAME')
     return name
 

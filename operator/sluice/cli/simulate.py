@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from sluice.cli.errors import CliError
-from sluice.cli.exit_codes import Exit
 from sluice.cli.options import Form, Session
 
 if TYPE_CHECKING:
@@ -151,44 +148,11 @@ def _show(name: str, policy: Policy, wishes: Wishes, form: Any) -> None:
 
 
 def _rollout(file: str, which: str | None) -> tuple[str, Policy]:
-    """Name and policy of the Rollout in the file; what is wrong is told as `lint` tells it."""
-    import yaml  # noqa: PLC0415
+    """Name and policy of the Rollout in the file."""
+    from sluice.cli.files import rollout_in  # noqa: PLC0415
 
-    from sluice.cli.lint import lint  # noqa: PLC0415
-
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CliError(f"{file} cannot be read: {error}") from error
-    report = lint(text)
-    for problem in report.problems:
-        who = f"Rollout {problem.rollout}: " if problem.rollout else ""
-        sys.stdout.write(f"{file}:{problem.line}:{problem.column}: {who}{problem.sentence}\n")
-    if report.problems:
-        raise typer.Exit(Exit.ERROR)
-    found = {str(item["metadata"].get("name", "")): item["spec"] for item in _ours(yaml, text)}
-    if not found:
-        raise CliError(f"{file} has no Rollout of sluice.dev: name a file that has one")
-    if which is None and len(found) > 1:
-        raise CliError(
-            f"{file} has {len(found)} Rollouts: name one with --rollout {'|'.join(found)}"
-        )
-    name = next(iter(found)) if which is None else which
-    if name not in found:
-        raise CliError(f"{file} has no Rollout {name}: write --rollout {'|'.join(found)}")
-    return name, _policy(found[name])
-
-
-def _ours(yaml: Any, text: str) -> list[Any]:
-    """The Rollouts in a text that `lint` has found nothing wrong with."""
-    documents = [item for item in yaml.safe_load_all(text) if isinstance(item, dict)]
-    lists = [item["items"] if isinstance(item.get("items"), list) else [item] for item in documents]
-    objects = [item for items in lists for item in items if isinstance(item, dict)]
-    return [
-        item
-        for item in objects
-        if item.get("kind") == "Rollout" and str(item.get("apiVersion")).startswith("sluice.dev/")
-    ]
+    found = rollout_in(file, which)
+    return str(found["metadata"].get("name", "")), _policy(found["spec"])
 
 
 def _policy(spec: Any) -> Policy:

@@ -162,7 +162,7 @@ def answered(
     metric: Metric, standing: Standing, readings: Round, analysis: Analysis, ground: Ground
 ) -> Answered:
     """The standing with the answers of a round."""
-    series = _counted(metric, dict(readings.values))
+    series = counted(metric, dict(readings.values))
     if isinstance(series, Unknown):
         return Answered(standing, series)
     tick = readings.tick
@@ -221,7 +221,8 @@ def _kinds(side: list[Counted]) -> set[str | float | None]:
     return {each.kind if each.kind in _COUNTERS else bound_of(each.kind) for each in side} - {inf}
 
 
-def _counted(metric: Metric, values: Mapping[str, Answer]) -> list[Counted] | Unknown:
+def counted(metric: Metric, values: Mapping[str, Answer]) -> list[Counted] | Unknown:
+    """The counters in the answers to `queries`; Unknown where they do not say all."""
     found: list[Counted] = []
     for part, _ in _texts(metric):
         match values.get(f"{metric.name}{part}"):

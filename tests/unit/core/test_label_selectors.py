@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sluice.adapters.selectors import text_of
+from sluice.core.label_selectors import text_of
 
 
 @pytest.mark.parametrize(
