@@ -26,7 +26,9 @@ from stage.story import Moment, Story
 
 REPLICAS: Final = 3
 INTERVAL_SECONDS: Final = 1
-NO_DATA_SECONDS: Final = 2
+# Longer than the first readings of a fault take, which may be of another one: a connection that
+# was open breaks otherwise than one that is made.
+NO_DATA_SECONDS: Final = 5
 QUERY: Final = {"name": "query", "query": ERROR_QUERY, "max": "0.5"}
 COUNTERS: Final = {
     "name": "counters",
@@ -240,6 +242,7 @@ def check_pause(there: Scene, reason: Reason, held_at: tuple[int, int, int]) -> 
     """The exact states that follow a fault, and its end."""
     story, said, before = there.story, sentences(reason), there.counted(reason)
     mistake = reason is Reason.BAD_QUERY
+    there.until_approval(since=story.moments()[-1].at)
 
     # When the fault is there
     with there.fault(CASES[reason]) as since:
@@ -251,7 +254,7 @@ def check_pause(there: Scene, reason: Reason, held_at: tuple[int, int, int]) -> 
         assert told.message.startswith(f"step 1 of 1 (25%) holds: {first}; {second}{until}")
         if mistake:
             # It is no outage: nothing follows by itself, however long it lasts
-            there.until_asked(reason, rounds=3 * NO_DATA_SECONDS)
+            there.until_asked(reason, rounds=NO_DATA_SECONDS + 3)
         else:
             # And after noData.after the release is paused. A round that was under way at the
             # switch counts from when it was asked.
@@ -298,14 +301,17 @@ def test_no_data_does_what_the_rollout_says_but_a_mistake_in_the_spec_is_none(
             else:
                 ended = story.until_now("RolledBack", stable)
                 first, second = sentences(reason)
-                assert f"{first}; {second}, for more than 2s (noData.after)" in ended.message
+                assert (
+                    f"{first}; {second}, for more than {NO_DATA_SECONDS}s (noData.after)"
+                    in ended.message
+                )
             story.until_gone(version if action == "Rollback" else f"v{number - 1}")
 
     # When a query is wrong, it is held and said, and nothing follows until it is mended
     with there.fault(CASES[Reason.BAD_QUERY]) as since:
         story.set_env(VERSION="v9")
         there.until_told("BadQuery", *sentences(Reason.BAD_QUERY), since=since)
-        there.until_asked(Reason.BAD_QUERY, rounds=3 * NO_DATA_SECONDS)
+        there.until_asked(Reason.BAD_QUERY, rounds=NO_DATA_SECONDS + 3)
         assert story.now().phase == "Progressing"
         assert story.stable_version() == stable
     story.until_now("Healthy", "v9")
