@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 import requests
 import yaml
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 Json = dict[str, Any]
 
@@ -68,6 +70,9 @@ class Cluster:
         self._server = str(entry["server"])
         self._session = requests.Session()
         self._session.trust_env = False
+        # "Not now", as after a change of a CRD: asked again when the server says, like client-go.
+        again = Retry(total=30, status_forcelist={429}, allowed_methods={"GET"})
+        self._session.mount("https://", HTTPAdapter(max_retries=again))
         self._session.verify = self._file("ca.crt", entry["certificate-authority-data"])
         self._session.cert = (
             self._file("client.crt", entry["client-certificate-data"]),

@@ -13,12 +13,15 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import urlencode
 
 from stage.cluster import Cluster, Json, path_of
 
 HASH_LABEL = "pod-template-hash"
+# How long a server may answer "not now" (429 with Retry-After, which client-go waits for, too).
+_PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,11 @@ class Watch:
         self._changes: list[Change] = []
         self._stopping = False
         self.broken = ""
-        version = self._start()
+        try:
+            version = self._start()
+        except BaseException:
+            self._connection.close()
+            raise
         name = f"watch-{namespace}-{resource}"
         self._thread = threading.Thread(target=self._run, args=(version,), name=name, daemon=True)
         self._thread.start()
@@ -62,11 +69,17 @@ class Watch:
         return str(listed["metadata"]["resourceVersion"])
 
     def _ask(self, parameters: dict[str, str]) -> HTTPResponse:
-        self._connection.request("GET", f"{self._path}?{urlencode(parameters)}")
-        answer = self._connection.getresponse()
-        if answer.status != 200:
-            raise HTTPException(f"{self._path}: {answer.status} {answer.read(300)!r}")
-        return answer
+        """The answer, once the server has one: after a change of a CRD it asks to come again."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            self._connection.request("GET", f"{self._path}?{urlencode(parameters)}")
+            answer = self._connection.getresponse()
+            if answer.status == 200:
+                return answer
+            said = answer.read()[:300]
+            if answer.status != HTTPStatus.TOO_MANY_REQUESTS or time.monotonic() > deadline:
+                raise HTTPException(f"{self._path}: {answer.status} {said!r}")
+            time.sleep(float(answer.headers.get("Retry-After", "1")))
 
     def _run(self, version: str) -> None:
         try:
