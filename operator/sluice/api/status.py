@@ -44,6 +44,11 @@ def _shown(value: Any) -> Any:
 
 
 Shown = Annotated[str, BeforeValidator(_shown)]
+# A mapping in wire form, whatever is in it.
+Open = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
@@ -165,6 +170,7 @@ class RolloutStatus(Wire):
     )
     stable: Stable | None = None
     release: Release | None = None
+    scaling: Open | None = _said("How many replicas there shall be, and why.")
     rejected: tuple[Rejected, ...] | None = Field(
         default=None,
         strict=False,
@@ -206,6 +212,7 @@ def to_wire(
         "conditions": _conditions(status.conditions, previous, generation, now),
         "stable": status.stable,
         "release": _release(status.release),
+        "scaling": status.scaling,
         "rejected": list(status.rejected)[-MAX_REJECTED:] or None,
         "lastCommand": status.last_command,
         "decisions": _decisions(previous, decision, now) or None,

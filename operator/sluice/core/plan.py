@@ -222,6 +222,7 @@ class Status:
     last_command: Mapping[str, Any] | None = None
     # N; None before the Deployment is adopted.
     desired: int | None = None
+    scaling: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

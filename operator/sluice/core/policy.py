@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sluice.core.scaling.policy import Scaling
+
 NoDataAction = Literal["Pause", "Rollback", "Continue"]
 LowTrafficAction = Literal["Pause", "Continue"]
 FailureAction = Literal["Rollback", "Pause"]
@@ -78,3 +80,5 @@ class Policy:
     # Restarts of one canary container, while the stable side's does not restart, that are certain.
     crash_restarts: int = 3
     analysis: Analysis = field(default_factory=Analysis)
+    # None: replicas belong to whoever sets them.
+    scaling: Scaling | None = None

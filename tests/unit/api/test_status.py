@@ -50,6 +50,7 @@ FULL = Status(
             }
         ],
     },
+    scaling={},
     rejected=({"hash": "x", "at": AT, "reason": "errors 0.2 > 0.05"},),
     last_command={"id": "uid/7", "verb": "promote", "result": "done", "at": AT},
 )
