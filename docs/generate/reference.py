@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from docs.generate.blocks import code, table
 
-from sluice.api import rules
+from sluice.api import rules, scaling_rules
 from sluice.api.config import Config
 from sluice.api.crd import crd, structural
 
@@ -42,8 +42,11 @@ class Field:
     @property
     def kind(self) -> str:
         """Its type, as a user thinks of it."""
-        if rules.DURATION.cel in {rule["rule"] for rule in self.rules}:
+        known = {rule["rule"] for rule in self.rules}
+        if rules.DURATION.cel in known:
             return "duration"
+        if scaling_rules.QUANTITY.cel in known:
+            return "quantity"
         if self.node.get("x-kubernetes-int-or-string"):
             return "number"
         name = str(self.node.get("type", ""))
@@ -69,7 +72,7 @@ class Field:
             for bound, exclusive, word, strictly in _BOUNDS
             if bound in node
         ]
-        if self.kind not in ("duration", "number") and "maxLength" in node:
+        if self.kind not in ("duration", "number", "quantity") and "maxLength" in node:
             said.append(f"at most {node['maxLength']} characters")
         if "maxItems" in node:
             said.append(f"at most {node['maxItems']}")

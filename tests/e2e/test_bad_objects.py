@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -55,6 +56,9 @@ BAD: dict[str, tuple[Json, list[str]]] = {
 }
 
 
+FILES = sorted((Path(__file__).parent / "bad_objects").glob("*.yaml"))
+
+
 @pytest.fixture(scope="module")
 def namespace(cluster: Cluster) -> Iterator[str]:
     """A namespace that holds what was accepted by mistake."""
@@ -78,6 +82,21 @@ def test_bad_rollout_is_refused_with_a_sentence(namespace: str, what: str) -> No
     # And the sentence names the field and what to write instead
     for word in words:
         assert word in str(refused.value)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_bad_file_is_refused_with_the_sentence_it_names(cluster: Cluster, file: Path) -> None:
+    """The unit tests hold the operator and `kubectl sluice lint` to the same files."""
+    del cluster
+    # Given a file that says in its first line what kubectl must print
+    expected = file.read_text(encoding="utf-8").splitlines()[0].removeprefix("# expect: ")
+
+    # When the API server is asked whether it would take it, then it would not
+    with pytest.raises(KubectlFailed) as refused:
+        kubectl("apply", "--dry-run=server", "--filename", str(file))
+
+    # And it prints that
+    assert expected in str(refused.value)
 
 
 def test_demo_rollout_is_accepted_and_its_target_is_fixed(

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sluice.api import models
+from sluice.api.convert_scaling import scaling_of
 from sluice.api.durations import parse_seconds
 from sluice.core.policy import Analysis, Metric, Policy, Step
 
@@ -75,6 +76,7 @@ def _policy(spec: models.RolloutSpec) -> Policy:
         progress_deadline_seconds=parse_seconds(canary.progress_deadline),
         crash_restarts=canary.crash_restarts,
         analysis=_analysis(canary.analysis),
+        scaling=scaling_of(spec.scaling) if spec.scaling else None,
     )
 
 

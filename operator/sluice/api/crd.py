@@ -60,7 +60,14 @@ def crd() -> dict[str, Any]:
 
 def as_yaml() -> str:
     """The CRD as text, the same for the same models."""
-    return _HEADER + yaml.safe_dump(crd(), sort_keys=False, width=100)
+    return _HEADER + yaml.dump(crd(), Dumper=_Spelt, sort_keys=False, width=100)
+
+
+class _Spelt(yaml.SafeDumper):
+    """Writes what stands twice twice: an alias is no reading for people."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
 
 
 def _version() -> dict[str, Any]:

@@ -9,17 +9,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    model_validator,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from sluice.api import rules
 from sluice.api.rules import validations
+from sluice.api.scaling import Scaling
 from sluice.api.values import (
     Confidence,
     Duration,
@@ -35,22 +29,10 @@ from sluice.api.values import (
     check_source,
     check_target_name,
 )
+from sluice.api.wire import Wire
 
 MAX_STEPS: Final = 20
 MAX_METRICS: Final = 20
-
-
-class Wire(BaseModel):
-    """A part of a stored object: unknown fields are ignored, types are taken strictly."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        frozen=True,
-        extra="ignore",
-        strict=True,
-        validate_default=True,
-    )
 
 
 def _default(value: Any) -> dict[str, Any]:
@@ -309,3 +291,8 @@ class RolloutSpec(Wire):
     target_ref: TargetRef
     paused: bool = Field(default=False, description="Hold the release where it is.")
     canary: Canary = Field(default_factory=Canary, json_schema_extra=_default({}))
+    scaling: Scaling | None = Field(
+        default=None,
+        description="Replicas by metrics, with autoscaling/v2's arithmetic; no data never lowers "
+        "them. Left out: replicas belong to whoever sets them.",
+    )

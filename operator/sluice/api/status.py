@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from sluice.api.models import Wire
+from sluice.api.wire import Wire
 from sluice.core.plan import Condition as CoreCondition
 from sluice.core.plan import Decision as CoreDecision
 from sluice.core.plan import Status

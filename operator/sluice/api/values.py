@@ -105,39 +105,41 @@ def check_query(query: str) -> str:
     return query
 
 
-def _schema(max_length: int, *about: Rule) -> WithJsonSchema:
+def int_or_string(max_length: int, *about: Rule) -> WithJsonSchema:
     """Int-or-string: a bare number reaches the rules, whose sentence says what to write."""
     bounds = {"x-kubernetes-int-or-string": True, "maxLength": max_length}
     return WithJsonSchema(bounds | validations(*about))
 
 
-Duration = Annotated[str, BeforeValidator(check_duration), _schema(MAX_LENGTH, rules.DURATION)]
+Duration = Annotated[
+    str, BeforeValidator(check_duration), int_or_string(MAX_LENGTH, rules.DURATION)
+]
 PositiveDuration = Annotated[
     str,
     BeforeValidator(check_duration),
     AfterValidator(check_positive),
-    _schema(MAX_LENGTH, rules.DURATION, rules.POSITIVE),
+    int_or_string(MAX_LENGTH, rules.DURATION, rules.POSITIVE),
 ]
 IntervalDuration = Annotated[
     str,
     BeforeValidator(check_duration),
     AfterValidator(check_interval),
-    _schema(MAX_LENGTH, rules.DURATION, rules.INTERVAL),
+    int_or_string(MAX_LENGTH, rules.DURATION, rules.INTERVAL),
 ]
 Number = Annotated[
-    int | str, BeforeValidator(check_number), _schema(MAX_NUMBER_LENGTH, rules.NUMBER)
+    int | str, BeforeValidator(check_number), int_or_string(MAX_NUMBER_LENGTH, rules.NUMBER)
 ]
 Tolerance = Annotated[
     int | str,
     BeforeValidator(check_number),
     AfterValidator(check_at_least_1),
-    _schema(MAX_NUMBER_LENGTH, rules.NUMBER, rules.TOLERANCE),
+    int_or_string(MAX_NUMBER_LENGTH, rules.NUMBER, rules.TOLERANCE),
 ]
 Confidence = Annotated[
     int | str,
     BeforeValidator(check_number),
     AfterValidator(check_confidence),
-    _schema(MAX_NUMBER_LENGTH, rules.NUMBER, rules.CONFIDENCE),
+    int_or_string(MAX_NUMBER_LENGTH, rules.NUMBER, rules.CONFIDENCE),
 ]
 Weight = Annotated[
     int, AfterValidator(check_weight), Field(json_schema_extra=validations(rules.WEIGHT))

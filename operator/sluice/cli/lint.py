@@ -26,7 +26,14 @@ _PATH: Final = re.compile(r"spec(?:\.[A-Za-z]\w*|\[\d+\])*")
 _PIECE: Final = re.compile(r"\.?([A-Za-z]\w*)|\[(\d+)\]")
 # Lists whose items are checked one by one: a check of the whole stops at ten problems, and at
 # the first kind of problem in a list.
-_LISTS: Final[tuple[Path, ...]] = (("canary", "steps"), ("canary", "analysis", "metrics"))
+_LISTS: Final[tuple[Path, ...]] = (
+    ("canary", "steps"),
+    ("canary", "analysis", "metrics"),
+    ("scaling", "metrics"),
+    ("scaling", "behavior", "scaleUp", "policies"),
+    ("scaling", "behavior", "scaleDown", "policies"),
+    ("scaling", "schedules"),
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -138,7 +145,9 @@ def _sentences(spec: Any) -> Iterator[str]:
             alone["targetRef"] = {"name": "x"}
             before = f"spec.{'.'.join(map(str, path))}[0]"
             for sentence in _problems(alone):
-                yield sentence.replace(before, f"{before[:-3]}[{index}]", 1)
+                # What is said of anything else is said because the item stands alone.
+                if sentence.startswith(before):
+                    yield sentence.replace(before, f"{before[:-3]}[{index}]", 1)
 
 
 def _problems(spec: Any) -> tuple[str, ...]:

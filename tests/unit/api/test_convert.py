@@ -104,7 +104,7 @@ def test_every_field_of_a_comparison_reaches_the_policy() -> None:
 
 
 def test_fields_of_a_newer_crd_are_ignored() -> None:
-    assert policy_of({"targetRef": {"name": "web"}, "scaling": {"minReplicas": 2}}) == Policy("web")
+    assert policy_of({"targetRef": {"name": "web"}, "gateway": {"name": "public"}}) == Policy("web")
 
 
 def test_all_placeholders_may_be_used() -> None:

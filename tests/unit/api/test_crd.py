@@ -129,6 +129,27 @@ def test_every_field_that_has_a_default_in_the_models_shows_it() -> None:
         ".spec.canary.analysis.onFailure": "Rollback",
         ".spec.canary.analysis.metrics": [],
         ".spec.canary.analysis.metrics[].failureLimit": 0,
+        ".spec.scaling.mode": "Active",
+        ".spec.scaling.interval": "15s",
+        ".spec.scaling.source": "default",
+        ".spec.scaling.behavior.scaleUp": {},
+        ".spec.scaling.behavior.scaleUp.stabilizationWindowSeconds": 0,
+        ".spec.scaling.behavior.scaleUp.selectPolicy": "Max",
+        ".spec.scaling.behavior.scaleUp.policies": [
+            {"type": "Pods", "value": 4, "periodSeconds": 15},
+            {"type": "Percent", "value": 100, "periodSeconds": 15},
+        ],
+        ".spec.scaling.behavior.scaleUp.tolerance": "0.1",
+        ".spec.scaling.behavior.scaleDown": {},
+        ".spec.scaling.behavior.scaleDown.stabilizationWindowSeconds": 300,
+        ".spec.scaling.behavior.scaleDown.selectPolicy": "Max",
+        ".spec.scaling.behavior.scaleDown.policies": [
+            {"type": "Percent", "value": 100, "periodSeconds": 15}
+        ],
+        ".spec.scaling.behavior.scaleDown.tolerance": "0.1",
+        ".spec.scaling.fallback.after": "3m",
+        ".spec.scaling.schedules": [],
+        ".spec.scaling.schedules[].timeZone": "UTC",
         ".status": {"observedGeneration": -1},
     }
 

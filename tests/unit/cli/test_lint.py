@@ -135,10 +135,15 @@ def test_another_version_of_the_api_is_told() -> None:
     assert (6, "apiVersion") in lines_of(text)
 
 
-def test_the_demo_has_no_problem() -> None:
-    text = (ROOT / "deploy" / "demo" / "rollout.yaml").read_text(encoding="utf-8")
+GOOD = [ROOT / "deploy" / "demo" / "rollout.yaml", *sorted((ROOT / "examples").glob("*.yaml"))]
 
-    assert lint(text).problems == ()
+
+@pytest.mark.parametrize("file", GOOD, ids=lambda file: file.stem)
+def test_the_demo_and_the_examples_have_no_problem(file: Path) -> None:
+    report = lint(file.read_text(encoding="utf-8"))
+
+    assert report.problems == ()
+    assert report.rollouts == 1
 
 
 COMPARED = """\
@@ -185,3 +190,56 @@ def test_what_is_wrong_with_a_comparison_comes_with_its_line(
 ) -> None:
     problems = lint(COMPARED.replace(good, bad)).problems
     assert [problem.line for problem in problems] == [line]
+
+
+SCALED = """\
+apiVersion: sluice.dev/v1alpha1
+kind: Rollout
+metadata: {name: web}
+spec:
+  targetRef: {name: web}
+  scaling:
+    minReplicas: 2
+    maxReplicas: 20
+    metrics:
+      - {name: first, query: up, target: {value: 1}}
+      - name: second
+        query: up
+        target: {averageValue: 50}
+    behavior:
+      scaleUp:
+        policies:
+          - {type: Pods, value: 4, periodSeconds: 15}
+      scaleDown:
+        policies:
+          - {type: Percent, value: 10, periodSeconds: 60}
+          - {type: Pods, value: 1, periodSeconds: 60}
+    schedules:
+      - {name: night, start: 0 23 * * *, duration: 6h, maxReplicas: 4}
+      - {name: office, start: 0 8 * * 1-5, duration: 10h, minReplicas: 6}
+"""
+
+
+def test_scaling_is_known() -> None:
+    assert lint(SCALED).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "lines"),
+    [
+        ("minReplicas: 2", "minReplicas: 200", [7]),
+        ("maxReplicas: 20", "maxreplicas: 20", [7, 8]),
+        ("{value: 1}", "{}", [10]),
+        ("averageValue: 50", "averageValue: 0.5", [13]),
+        ("value: 4", "value: 0", [17]),
+        ("periodSeconds: 60", "periodSeconds: 6000", [20, 21]),
+        ("duration: 6h", "duration: 6", [23]),
+        ("0 8 * * 1-5", "0 8 * * 8", [24]),
+    ],
+)
+def test_what_is_wrong_with_scaling_comes_with_its_lines(
+    good: str, bad: str, lines: list[int]
+) -> None:
+    problems = lint(SCALED.replace(good, bad)).problems
+
+    assert [problem.line for problem in problems] == lines

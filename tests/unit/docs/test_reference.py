@@ -6,7 +6,7 @@ import re
 
 from docs.generate import reference
 
-from sluice.api import rules
+from sluice.api import rules, scaling_rules
 from sluice.api.config import Source
 from sluice.api.models import Metric, RolloutSpec
 from sluice.api.status import RolloutStatus
@@ -14,7 +14,11 @@ from sluice.api.status import RolloutStatus
 from .pages import rows
 
 # What a refusal says may hold details; the reference has the sentence without them.
-UNSAID = {rules.METRICS_UNIQUE}
+UNSAID = {
+    rules.METRICS_UNIQUE,
+    scaling_rules.SCALING_METRICS_UNIQUE,
+    scaling_rules.SCHEDULES_UNIQUE,
+}
 
 
 def fields(text: str) -> dict[str, list[str]]:
@@ -38,6 +42,7 @@ def test_a_field_deep_inside_is_there_with_type_default_and_bounds() -> None:
     assert inside <= spec.keys()
     kind, default, allowed, _ = spec["spec.canary.analysis.metrics[].failureLimit"]
     assert (kind, default, allowed) == ("integer", "`0`", "at least 0; at most 1000")
+    assert spec["spec.scaling.metrics[].target.value"][:2] == ["quantity", ""]
     assert spec["spec.canary.progressDeadline"][:2] == ["duration", '`"10m"`']
     assert spec["spec.canary.analysis.metrics[].max"][0] == "number"
     assert spec["spec.targetRef.name"][1] == "required"
@@ -47,7 +52,8 @@ def test_a_field_deep_inside_is_there_with_type_default_and_bounds() -> None:
 
 def test_every_rule_is_there_with_its_sentence() -> None:
     text = reference.spec_rules()
-    every = {rule for rule in vars(rules).values() if isinstance(rule, rules.Rule)} - UNSAID
+    named = [*vars(rules).values(), *vars(scaling_rules).values()]
+    every = {rule for rule in named if isinstance(rule, rules.Rule)} - UNSAID
     assert len(every) > 10
     for rule in every:
         assert f"| {rule.sentence} |" in text, rule
