@@ -63,11 +63,6 @@ class Memory:
     probe: int | None = None
 
 
-def with_event(memory: Memory, at: datetime, change: int) -> Memory:
-    """The memory after `change` was written to the replicas; rate limits count it from now on."""
-    return replace(memory, events=(*memory.events, ScaleEvent(at, change))) if change else memory
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a decision is made from.
@@ -160,8 +155,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """A decision. `memory` is what to remember if nothing is written; after a write it is
-    `with_event(memory, at, desired - current)`.
+    """A decision. `memory` is what to remember if nothing is written, else `after_write` is.
 
     `fresh` is false where there was nothing to decide on: no readings but those of the last
     decision, and bounds that are kept. Then what was shown before still holds.
@@ -177,3 +171,15 @@ class Scaled:
     active: Said
     limited: Said
     fresh: bool = True
+
+    @property
+    def after_write(self) -> Memory:
+        """What to remember once `desired` is written: rate limits count the change from then on.
+
+        A decision that is only shown changes nothing and must not be counted.
+        """
+        change = self.desired - self.current
+        if change == 0:
+            return self.memory
+        events = (*self.memory.events, ScaleEvent(self.at, change))
+        return replace(self.memory, events=events)
