@@ -44,13 +44,18 @@ _FACTORS: Final = {
 def normalise(template: Mapping[str, Any]) -> dict[str, Any]:
     """The template in one spelling, without the label that a ReplicaSet adds to it."""
     plain: dict[str, Any] = _normal(template, "", "")
-    metadata = plain.get("metadata", {})
-    labels = {k: v for k, v in metadata.get("labels", {}).items() if k != HASH_LABEL}
+    metadata = _mapping(plain.get("metadata"))
+    labels = {k: v for k, v in _mapping(metadata.get("labels")).items() if k != HASH_LABEL}
     metadata = {k: v for k, v in metadata.items() if k not in ("labels", "creationTimestamp")}
     if labels:
         metadata["labels"] = labels
     plain.pop("metadata", None)
     return {**plain, "metadata": metadata} if metadata else plain
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """The value, or an empty mapping where it is none: what is read may be odd."""
+    return value if isinstance(value, dict) else {}
 
 
 def without_hash(template: Mapping[str, Any]) -> dict[str, Any]:
