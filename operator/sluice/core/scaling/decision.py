@@ -80,6 +80,8 @@ def decide(scaling: Scaling, facts: Facts, memory: Memory, now: datetime) -> Sca
         kept = replace(outages.noted(kept, proposals, scaling, now), asked_at=asked_at)
     question = _Question(scaling, facts, proposals, bounds, memory, kept, now)
     if bounds.clamped(facts.current) != facts.current:
+        first = memory.recommendations or windows.closed(memory, scaling, facts.current, now)
+        question = replace(question, memory=replace(kept, recommendations=first))
         return _scaled(question, _lowering(question, _into(bounds, facts.current)))
     if not fresh:
         return replace(_scaled(question, _Course(facts.current, Cause.NO_READINGS)), fresh=False)
