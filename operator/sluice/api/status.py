@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationError
 
-from sluice.api.wire import Wire
+from sluice.api.scaling_status import ScalingStatus
+from sluice.api.wire import Time, Wire, said
 from sluice.core.plan import Condition as CoreCondition
 from sluice.core.plan import Decision as CoreDecision
 from sluice.core.plan import Status
@@ -44,17 +45,6 @@ def _shown(value: Any) -> Any:
 
 
 Shown = Annotated[str, BeforeValidator(_shown)]
-# A mapping in wire form, whatever is in it.
-Open = Annotated[
-    dict[str, Any],
-    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
-]
-Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-
-
-def _said(description: str) -> Any:
-    """An optional field and what it means."""
-    return Field(default=None, description=description)
 
 
 class Condition(Wire):
@@ -83,7 +73,7 @@ class MetricStatus(Wire):
     """The last reading of a metric."""
 
     name: str
-    verdict: Literal["Pass", "Fail", "Unknown"] | None = _said("What the last reading says.")
+    verdict: Literal["Pass", "Fail", "Unknown"] | None = said("What the last reading says.")
     canary: Shown | None = Field(
         default=None, description="The canary's value; of a comparison its share of bad requests."
     )
@@ -94,7 +84,7 @@ class MetricStatus(Wire):
         default=None,
         description="How far a comparison has come to a Fail, from 0 to 1.",
     )
-    message: str | None = _said("The verdict in a sentence, with value and limit.")
+    message: str | None = said("The verdict in a sentence, with value and limit.")
 
 
 class Release(Wire):
@@ -114,10 +104,10 @@ class Release(Wire):
     steps: int | None = Field(default=None, description="How many steps it has.")
     progress: str | None = Field(default=None, description="Step of steps, such as 2/3.")
     weight: int | None = Field(default=None, description="What the pods really give, in percent.")
-    canary_replicas: int | None = _said("Wanted pods of the new version.")
-    canary_available: int | None = _said("Available pods of the new version.")
-    started_at: Time | None = _said("When the release began.")
-    step_started_at: Time | None = _said("When the step's clock was started.")
+    canary_replicas: int | None = said("Wanted pods of the new version.")
+    canary_available: int | None = said("Available pods of the new version.")
+    started_at: Time | None = said("When the release began.")
+    step_started_at: Time | None = said("When the step's clock was started.")
     metrics: tuple[MetricStatus, ...] | None = Field(
         default=None, strict=False, json_schema_extra={"x-kubernetes-list-type": "atomic"}
     )
@@ -127,17 +117,17 @@ class Rejected(Wire):
     """A template that was rolled back and is not released again."""
 
     hash: str
-    at: Time | None = _said("When it was rolled back.")
-    reason: str | None = _said("Why it was rolled back.")
+    at: Time | None = said("When it was rolled back.")
+    reason: str | None = said("Why it was rolled back.")
 
 
 class LastCommand(Wire):
     """The last command and what came of it."""
 
-    id: str | None = _said("The Rollout's uid and resourceVersion when it was accepted.")
-    verb: str | None = _said("The command as it was written.")
-    result: str | None = _said("What came of it.")
-    at: Time | None = _said("When it was accepted.")
+    id: str | None = said("The Rollout's uid and resourceVersion when it was accepted.")
+    verb: str | None = said("The command as it was written.")
+    result: str | None = said("What came of it.")
+    at: Time | None = said("When it was accepted.")
 
 
 class Decision(Wire):
@@ -154,7 +144,7 @@ class RolloutStatus(Wire):
     observed_generation: int | None = Field(
         default=None, description="The generation this speaks of."
     )
-    phase: Phase | None = _said("Where the release is, in one word.")
+    phase: Phase | None = said("Where the release is, in one word.")
     message: str | None = Field(default=None, description="One sentence: what happens and why.")
     ready: int | None = Field(default=None, description="Available pods of both versions.")
     desired: int | None = Field(default=None, description="Pods that the Deployment asks for.")
@@ -170,7 +160,7 @@ class RolloutStatus(Wire):
     )
     stable: Stable | None = None
     release: Release | None = None
-    scaling: Open | None = _said("How many replicas there shall be, and why.")
+    scaling: ScalingStatus | None = None
     rejected: tuple[Rejected, ...] | None = Field(
         default=None,
         strict=False,
@@ -212,7 +202,7 @@ def to_wire(
         "conditions": _conditions(status.conditions, previous, generation, now),
         "stable": status.stable,
         "release": _release(status.release),
-        "scaling": status.scaling,
+        "scaling": _scaling(status.scaling),
         "rejected": list(status.rejected)[-MAX_REJECTED:] or None,
         "lastCommand": status.last_command,
         "decisions": _decisions(previous, decision, now) or None,
@@ -251,6 +241,18 @@ def _release(release: Mapping[str, Any] | None) -> dict[str, Any] | None:
     progress = f"{step}/{steps}" if step and steps else None
     images = list(release.get("images") or ())[:MAX_IMAGES]
     return {**release, "images": images or None, "progress": progress}
+
+
+def _scaling(scaling: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What scaling shows. Mostly it is the stored one again, in which anything may stand."""
+    if scaling is None:
+        return None
+    plain: dict[str, Any] = _plain(scaling)
+    try:
+        ScalingStatus.model_validate(plain)
+    except ValidationError:
+        return None
+    return plain
 
 
 def _conditions(
@@ -317,6 +319,8 @@ _LONGEST: Final = {
     "canary": 64,
     "stable": 64,
     "evidence": 64,
+    "detail": 128,
+    "value": 64,
 }
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from types import MappingProxyType
@@ -19,6 +20,45 @@ NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 AT = "2026-11-24T11:00:00Z"
 
+SCALING: dict[str, Any] = {
+    "current": 8,
+    "desired": 10,
+    "decision": {
+        "at": AT,
+        "cause": "Policy",
+        "message": "10: rps is 600, 50 a pod asks for 12; at most 2 pods in 60s",
+        "active": "ValidMetricFound",
+        "limited": "ScaleUpLimit",
+        "floor": 2,
+        "ceiling": 40,
+        "metrics": [
+            {
+                "name": "rps",
+                "kind": "averageValue",
+                "target": "50",
+                "value": "600",
+                "proposal": 12,
+                "ratio": "1.5",
+                "withinTolerance": False,
+                "unknown": "Empty",
+                "detail": "the query gave no series",
+            }
+        ],
+        "largest": 12,
+        "by": "rps",
+        "steps": [{"cause": "Policy", "from": 12, "to": 10, "why": "at most 2 pods in 60s"}],
+    },
+    "nextChange": AT,
+    "changes": [{"at": AT, "from": 8, "to": 10, "message": "10: rps is 600"}],
+    "recommendations": [{"at": AT, "replicas": 12}],
+    "events": [{"at": AT, "change": -2}],
+    "askedAt": AT,
+    "unknownSince": AT,
+    "unknownUntil": AT,
+    "unansweredSince": AT,
+    "unansweredAt": AT,
+    "probe": 3,
+}
 FULL = Status(
     phase="Progressing",
     message="step 2 of 3 at weight 25",
@@ -50,7 +90,7 @@ FULL = Status(
             }
         ],
     },
-    scaling={},
+    scaling=SCALING,
     rejected=({"hash": "x", "at": AT, "reason": "errors 0.2 > 0.05"},),
     last_command={"id": "uid/7", "verb": "promote", "result": "done", "at": AT},
 )
@@ -124,6 +164,18 @@ def test_enums_and_mappings_of_the_core_become_plain_json() -> None:
 
     assert json.loads(json.dumps(status)) == status
     assert status["release"] == {"metrics": [{"name": "errors", "verdict": "Fail"}]}
+
+
+def test_what_scaling_remembers_is_written_word_for_word() -> None:
+    assert wire()["scaling"] == SCALING
+
+
+@pytest.mark.parametrize(
+    "broken", [{"current": "8"}, {"events": [{"at": AT}]}, {"decision": []}, {"changes": {}}]
+)
+def test_scaling_of_another_form_is_left_out(broken: dict[str, Any]) -> None:
+    """It comes back from the stored status, where anything may stand."""
+    assert "scaling" not in wire(replace(FULL, scaling={**SCALING, **broken}))
 
 
 def test_columns_are_derived() -> None:
@@ -211,6 +263,26 @@ def test_a_message_is_one_line() -> None:
     assert wire(status)["message"] == "back-off pulling image"
 
 
+def scaling_of(text: str, count: int) -> dict[str, Any]:
+    """As large as the core makes it: 20 metrics, and 60 entries at most of each list."""
+    decision = {
+        **SCALING["decision"],
+        "message": text,
+        "metrics": [
+            {**SCALING["decision"]["metrics"][0], "name": f"m{i}", "detail": text[:120]}
+            for i in range(min(count, 20))
+        ],
+        "steps": [{"cause": "Waiting", "from": 12, "to": 10, "why": text}] * 4,
+    }
+    return {
+        **SCALING,
+        "decision": decision,
+        "changes": [{"at": AT, "from": 8, "to": 10, "message": text}] * 5,
+        "recommendations": SCALING["recommendations"] * min(2 * count, 60),
+        "events": SCALING["events"] * min(2 * count, 60),
+    }
+
+
 @settings(deadline=None)
 @given(st.text(max_size=3), st.sampled_from([1, 300, 5000]), st.integers(1, 30))
 def test_it_stays_under_32_kib_and_settles(letters: str, times: int, count: int) -> None:
@@ -225,6 +297,7 @@ def test_it_stays_under_32_kib_and_settles(letters: str, times: int, count: int)
     )
     rejected = ({"hash": "x", "at": AT, "reason": text},) * count
     status = Status("Paused", text, conditions, None, release, rejected, {"result": text})
+    status = replace(status, scaling=scaling_of(text[:300], count))
     first: dict[str, Any] = {}
     for number in range(10):
         decision = Decision(f"{number}", text)
