@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sluice.cli import scaling
 from sluice.cli.facts import Facts, annotations_of, number, part, parts
 from sluice.cli.metrics import metrics_of, release_data
 from sluice.cli.outlook import deadline, outlook, step_ends
@@ -30,6 +31,7 @@ def explain(facts: Facts, now: datetime, paper: Paper) -> list[Line]:
     lines += [[], [("What it rests on now", "heading")]]
     for name, text, mark in inputs(facts, now):
         lines += hung([(f"  {name:<12}", DIM)], text, mark, paper)
+    lines += scaling.scaling(facts, now, paper)
     lines += [[], [("What was decided, oldest first", "heading")]]
     lines += _decisions(facts, now, paper)
     for note in facts.notes:
@@ -141,6 +143,7 @@ def wire(facts: Facts, now: datetime) -> dict[str, Any]:
         "message": facts.message,
         "next": {"sentence": coming.sentence, "at": times.stamp(coming.at) if coming.at else None},
         "inputs": [{"name": name.strip(), "says": text} for name, text, _ in inputs(facts, now)],
+        "scaling": scaling.wire(facts),
         "decisions": parts(facts.status, "decisions"),
         "notes": list(facts.notes),
     }

@@ -214,7 +214,9 @@ def _with_reasons_below(lines: list[Line], paper: Paper) -> list[Line]:
 
 
 def conditions(facts: Facts) -> list[dict[str, Any]]:
-    """The conditions that hold, without the three that every Rollout has."""
-    usual = ("Ready", "Reconciling", "Stalled")
+    """The conditions that hold, without those of every Rollout and those of scaling, which has a
+    place of its own.
+    """
+    usual = ("Ready", "Reconciling", "Stalled", "ScalingActive", "ScalingLimited")
     found = parts(facts.status, "conditions")
     return [c for c in found if c.get("status") == "True" and c.get("type") not in usual]

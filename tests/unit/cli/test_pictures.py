@@ -16,7 +16,7 @@ from sluice.cli import explain, tables
 from sluice.cli.facts import Facts, sides
 from sluice.cli.text import Line, Paper, length, plain
 from sluice.cli.tree import tree
-from unit.cli import objects
+from unit.cli import objects, scaled
 from unit.cli.objects import NOW, Json
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -33,6 +33,13 @@ STORIES: dict[str, Callable[[], tuple[Json, list[Json], list[Json]]]] = {
     "approval": objects.approval_in_step_2,
     "rolled-back": objects.rolled_back,
 }
+# How many replicas, and why, is the explanation's alone.
+SCALED: dict[str, Callable[[], tuple[Json, list[Json], list[Json]]]] = {
+    "scaling-raised": scaled.raised,
+    "scaling-blind": scaled.blind,
+    "scaling-recommended": scaled.recommended,
+    "scaling-undecided": scaled.undecided,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +53,7 @@ def in_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def facts_of(story: str) -> Facts:
-    found, sets, pods = STORIES[story]()
+    found, sets, pods = {**STORIES, **SCALED}[story]()
     return Facts(found, sides(sets, pods))
 
 
@@ -65,7 +72,7 @@ def test_the_tree(story: str, paper: str) -> None:
 
 
 @pytest.mark.parametrize("paper", PAPERS)
-@pytest.mark.parametrize("story", ["unknown", "few-requests", "rolled-back"])
+@pytest.mark.parametrize("story", ["unknown", "few-requests", "rolled-back", *SCALED])
 def test_the_explanation(story: str, paper: str) -> None:
     compare(f"explain-{story}-{paper}", explain.explain(facts_of(story), NOW, PAPERS[paper]))
 
@@ -109,6 +116,25 @@ def test_no_line_is_wider_than_the_terminal(story: str, width: int) -> None:
     too_long = [plain(line) for line in shown if length(line) > width and " " in plain(line)]
 
     assert too_long == []
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 160])
+@pytest.mark.parametrize("story", SCALED)
+def test_no_line_about_scaling_is_wider_than_the_terminal(story: str, width: int) -> None:
+    shown = explain.explain(facts_of(story), NOW, Paper(width=width, guides=True))
+
+    assert [plain(line) for line in shown if length(line) > width] == []
+
+
+def test_a_program_gets_the_decision_without_what_the_operator_remembers() -> None:
+    given = facts_of("scaling-raised").status["scaling"]
+
+    told = explain.wire(facts_of("scaling-raised"), NOW)["scaling"]
+
+    assert told == {
+        name: given[name] for name in ("current", "desired", "decision", "nextChange", "changes")
+    }
+    assert explain.wire(facts_of("at-rest"), NOW)["scaling"] is None
 
 
 @pytest.mark.parametrize("story", STORIES)
