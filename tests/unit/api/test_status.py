@@ -13,8 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluice.api.crd import structural
+from sluice.api.scaling_status import ScalingStatus
 from sluice.api.status import MAX_BYTES, RolloutStatus, rfc3339, to_wire
 from sluice.core.plan import Condition, Decision, Status
+from sluice.core.scaling.kept import (
+    Cause,
+    Explanation,
+    Memory,
+    Proposal,
+    Recommendation,
+    Said,
+    Scaled,
+    ScaleEvent,
+    Step,
+)
+from sluice.core.scaling.policy import TargetKind
+from sluice.core.scaling.remembering import remember
+from sluice.core.scaling.shown import shown
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -166,8 +181,43 @@ def test_enums_and_mappings_of_the_core_become_plain_json() -> None:
     assert status["release"] == {"metrics": [{"name": "errors", "verdict": "Fail"}]}
 
 
-def test_what_scaling_remembers_is_written_word_for_word() -> None:
-    assert wire()["scaling"] == SCALING
+def everything_decided() -> Scaled:
+    """A decision with no field empty."""
+    known = Proposal("rps", TargetKind.AVERAGE_VALUE, 50_000, 600.5, replicas=12, ratio=1.5)
+    near = replace(known, name="near", kind=TargetKind.VALUE, within_tolerance=True)
+    unknown = Proposal("queue", TargetKind.VALUE, 700, unknown="Empty", detail="no series")
+    step = Step(Cause.POLICY, 12, 10, "not above 10 (2 pods in 1m)")
+    return Scaled(
+        at=NOW,
+        current=8,
+        desired=10,
+        cause=Cause.POLICY,
+        message="10: rps is 600.5, 50 a pod asks for 12",
+        explanation=Explanation(2, 40, (known, near, unknown), 12, "rps", (step,), LATER),
+        memory=Memory(
+            (Recommendation(NOW, 12),), (ScaleEvent(NOW, -2),), NOW, NOW, NOW, NOW, NOW, probe=3
+        ),
+        active=Said(status=True, reason="ValidMetricFound", message="all are known"),
+        limited=Said(status=True, reason="ScaleUpLimit", message="not above 10"),
+    )
+
+
+def test_the_form_of_the_core_is_the_one_that_is_declared() -> None:
+    """What is not declared would be lost, and a memory with it."""
+    form = shown(everything_decided(), written=True)
+
+    assert wire(replace(FULL, scaling=form))["scaling"] == form
+    assert set(paths_of(form)) == set(
+        paths_of_schema(structural(ScalingStatus.model_json_schema()))
+    )
+
+
+def test_what_scaling_remembers_survives_the_api_server() -> None:
+    scaled = everything_decided()
+
+    stored = wire(replace(FULL, scaling=shown(scaled)))["scaling"]
+
+    assert remember(stored) == scaled.memory
 
 
 @pytest.mark.parametrize(
