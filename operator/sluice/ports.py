@@ -21,6 +21,7 @@ from typing import Protocol
 from sluice.core.objects import Anchor, Deployment, JsonMap, Pod, Record, ReplicaSet, Rollout
 from sluice.core.plan import Action, Ask, Decision
 from sluice.core.readings import Round
+from sluice.core.scaling.kept import Scaled
 
 
 class ClusterError(Exception):
@@ -152,4 +153,12 @@ class Journal(Protocol):
 
     def decided(self, rollout: Rollout, decision: Decision) -> None:
         """Called once for each decision, after its actions succeeded; neither waits nor raises."""
+        ...
+
+    def scaled(self, rollout: Rollout, scaled: Scaled) -> None:
+        """Called for each decision on replicas, also where it changes none."""
+        ...
+
+    def forget(self, key: Key) -> None:
+        """The Rollout is gone, or does not scale: what was shown of it is shown no more."""
         ...

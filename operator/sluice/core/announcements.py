@@ -27,6 +27,7 @@ class Act(Enum):
     ACCEPT_COMMAND = auto()
     REFUSE_COMMAND = auto()
     FINISH_ROLLBACK = auto()
+    SCALE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ ANNOUNCEMENTS: Final[Mapping[Move | Act, Announcement]] = {
     Act.SHUT_GATE: Announcement("GateShutAgain", warning=True),
     Act.RESTORE_STABLE: Announcement("StableRestored", warning=True),
     Act.UNGATED: Announcement("Ungated", warning=True),
+    Act.SCALE: Announcement("Scaled"),
     Act.ACCEPT_COMMAND: Announcement("CommandAccepted"),
     Act.REFUSE_COMMAND: Announcement("CommandRefused", warning=True),
 }

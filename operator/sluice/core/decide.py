@@ -15,6 +15,7 @@ from sluice.core import (
     display,
     guard,
     keys,
+    replicas,
     restore,
     story,
     tidy,
@@ -92,7 +93,13 @@ def _standstill(observed: Observed) -> Policy:
     )
     weight = next((int(text) for text in weights if text.isdecimal()), 1)
     steps = (Step(max(1, min(99, weight))),)
-    return Policy(target=observed.rollout.target, paused=True, steps=steps)
+    policy = observed.rollout.policy
+    return Policy(
+        target=observed.rollout.target,
+        paused=True,
+        steps=steps,
+        scaling=policy.scaling if policy else None,
+    )
 
 
 def _patience(observed: Observed) -> timedelta:
@@ -187,7 +194,8 @@ def _adopted(observed: Observed, deployment: Deployment, policy: Policy) -> Plan
     anchor = observed.anchor
     assert anchor is not None, "_prepare makes the anchor first"
     situation = guard.halted(Situation(observed, deployment, policy, anchor.ref.uid))
-    return guard.told(situation, guard.guard(situation) or _release(situation))
+    plan = guard.told(situation, guard.guard(situation) or _release(situation))
+    return replicas.with_scaling(situation, plan)
 
 
 def _release(situation: Situation) -> Plan:

@@ -11,6 +11,7 @@ from typing import Any
 from sluice.core import keys
 from sluice.core.policy import Policy
 from sluice.core.readings import Round
+from sluice.core.scaling.kept import Memory
 
 JsonMap = Mapping[str, Any]
 
@@ -205,8 +206,10 @@ class Observed:
     """Everything that one decision is made from: a frozen snapshot.
 
     `fresh` says that Deployment, ReplicaSets, records and anchor were read for this very pass;
-    a dangerous write is only planned from such a snapshot. `pods` is None where nobody looked.
-    `rival` names an older Rollout with the same target.
+    a dangerous write is only planned from such a snapshot. `pods` is None where nobody looked;
+    `pods_of` are the pod hashes that were looked for. `rival` names an older Rollout with the same
+    target, `autoscaler` what else sets its replicas; `autoscaler_problem` says why that cannot be
+    known. `scaling_memory` is what this process remembers; None: only the status tells.
     """
 
     now: datetime
@@ -216,6 +219,11 @@ class Observed:
     anchor: Anchor | None = None
     records: tuple[Record, ...] = ()
     pods: tuple[Pod, ...] | None = None
+    pods_of: tuple[str, ...] = ()
     latest_round: Round | None = None
     rival: str | None = None
     fresh: bool = False
+    scaling_round: Round | None = None
+    scaling_memory: Memory | None = None
+    autoscaler: str | None = None
+    autoscaler_problem: str = ""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sluice.core.objects import JsonMap, Ref
+from sluice.core.scaling.kept import Memory, Scaled
 
 # None as a value removes the key.
 Changes = Mapping[str, str | None]
@@ -232,7 +233,9 @@ class Plan:
     Actions run in order and stop at the first that is refused. `status` None leaves the status
     alone: the next pass, which follows at once, will write it. `again_at` is when to look again
     without any event; None: only at an event. `pods_of` names the pod hashes whose pods the
-    next pass wants to see, `pods_every_seconds` how fresh.
+    next pass wants to see, `pods_every_seconds` how fresh. `ask_scaling` is the round of
+    `spec.scaling`, `scaled` what was decided on one, `scaling_memory` what is to be remembered of
+    it once the actions have succeeded.
     """
 
     actions: tuple[Action, ...] = ()
@@ -240,10 +243,18 @@ class Plan:
     decision: Decision | None = None
     again_at: datetime | None = None
     ask: Ask | None = None
+    ask_scaling: Ask | None = None
+    scaled: Scaled | None = None
+    scaling_memory: Memory | None = None
     pods_of: tuple[str, ...] = ()
     pods_every_seconds: float = 0.0
     # Nothing can be said from a snapshot that the watch brought: decide again from a fresh one.
     needs_fresh: bool = False
+
+    @property
+    def scales(self) -> bool:
+        """Whether it sets the Deployment's replicas."""
+        return any(isinstance(action, ScaleDeployment) for action in self.actions)
 
     @property
     def dangerous(self) -> bool:

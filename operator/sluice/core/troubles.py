@@ -63,13 +63,24 @@ def find(
             if trouble.certain:
                 return trouble
             waits.append(trouble)
-    stuck = [pod for pod in canary if pod.unschedulable and not pod.deleting]
-    if stuck:
-        why = _cut(stuck[0].unschedulable)
-        number = len(stuck)
-        said = f"{number} canary {'pod does' if number == 1 else 'pods do'} not fit on any node"
-        waits.append(Trouble(f"{said}: {why}", unplaced=number))
+    if said := unplaced(canary, "canary "):
+        waits.append(Trouble(said, unplaced=count_unplaced(canary)))
     return waits[0] if waits else None
+
+
+def count_unplaced(pods: Iterable[Pod]) -> int:
+    """How many of the pods fit on no node."""
+    return sum(1 for pod in pods if pod.unschedulable and not pod.deleting)
+
+
+def unplaced(pods: Iterable[Pod], of_what: str = "") -> str:
+    """How many pods fit on no node, and what the scheduler says of it; empty where all fit."""
+    stuck = [pod for pod in pods if pod.unschedulable and not pod.deleting]
+    if not stuck:
+        return ""
+    number, why = len(stuck), _cut(stuck[0].unschedulable)
+    said = f"{number} {of_what}{'pod does' if number == 1 else 'pods do'} not fit on any node"
+    return f"{said}: {why}"
 
 
 def _container_trouble(

@@ -72,9 +72,9 @@ def _single_values(situation: Situation) -> tuple[Query, ...]:
     growing = situation.state in _GROWTHS
     if analysis.initial_delay_seconds and (growing or situation.now < first_reading_at(situation)):
         return ()
-    values = _values(situation)
+    known = values(situation)
     return tuple(
-        Query(metric.name, placeholders.fill(metric.query, values))
+        Query(metric.name, placeholders.fill(metric.query, known))
         for metric in analysis.metrics
         if not metric.compares
     )
@@ -144,7 +144,8 @@ def _lag(situation: Situation) -> timedelta:
     return comparing.LAG if situation.data.analysis.compares else timedelta(0)
 
 
-def _values(situation: Situation) -> dict[str, str]:
+def values(situation: Situation) -> dict[str, str]:
+    """What each placeholder of a query stands for."""
     canary = situation.pods_expression(situation.canary)
     stable = situation.pods_expression(situation.stable)
     return {

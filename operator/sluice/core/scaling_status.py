@@ -1,0 +1,107 @@
+"""What a Rollout's status says of scaling.
+
+The load changes at every reading, and a status that follows it would be written for ever. So what
+was written stays until its meaning changes: another number, another reason, a metric that answers
+again or does so no more. The values of this moment are the operator's metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from sluice.core import display, troubles
+from sluice.core.plan import Condition, Status
+from sluice.core.scaling.kept import Said, Scaled
+from sluice.core.scaling.shown import same_meaning, shown
+from sluice.core.situation import Situation
+from sluice.core.table import Phase
+
+ACTIVE: Final = "ScalingActive"
+LIMITED: Final = "ScalingLimited"
+CAPACITY: Final = "CapacityLimited"
+# Reasons of ScalingActive that a person has to know of at once.
+_CONFLICT: Final = "OtherAutoscaler"
+_EXPECTED: Final = frozenset({"ScalingDisabled", "NoReadings"})
+
+
+def with_scaling(situation: Situation, status: Status, scaled: Scaled) -> Status:
+    """The status of the release, with the decision in it."""
+    stored = situation.observed.rollout.status.get("scaling")
+    new, said = shown(scaled), [_said(ACTIVE, scaled.active), _said(LIMITED, scaled.limited)]
+    if isinstance(stored, Mapping) and (not scaled.fresh or same_meaning(stored, new)):
+        new, said = dict(stored), _stored(situation, ACTIVE, LIMITED) or said
+    told = replace(status, scaling=new, conditions=(*status.conditions, *said))
+    return _with_conflict(situation, _with_capacity(situation, _with_unknown(told, said[0])))
+
+
+def as_before(situation: Situation, status: Status) -> Status:
+    """The status of the release, with what it said of scaling before."""
+    stored = situation.observed.rollout.status.get("scaling")
+    known = {condition.type for condition in status.conditions}
+    kept = [c for c in _stored(situation, ACTIVE, LIMITED, CAPACITY) if c.type not in known]
+    return replace(
+        status,
+        scaling=stored if isinstance(stored, Mapping) else None,
+        conditions=(*status.conditions, *kept),
+    )
+
+
+def _said(kind: str, said: Said) -> Condition:
+    return Condition(kind, status=said.status, reason=said.reason, message=said.message)
+
+
+def _stored(situation: Situation, *kinds: str) -> list[Condition]:
+    said = situation.observed.rollout.status.get("conditions")
+    return [
+        Condition(
+            str(item["type"]),
+            status=item.get("status") == "True",
+            reason=str(item.get("reason", "")),
+            message=str(item.get("message", "")),
+        )
+        for item in (said if isinstance(said, list) else ())
+        if isinstance(item, Mapping) and item.get("type") in kinds
+    ]
+
+
+def _with_unknown(status: Status, active: Condition) -> Status:
+    """That scaling is blind is no fault of what runs, but nobody must have to look for it."""
+    if active.status or active.reason in _EXPECTED or status.phase != Phase.HEALTHY:
+        return status
+    return replace(status, message=f"{status.message}; scaling: {active.message}")
+
+
+def _with_capacity(situation: Situation, status: Status) -> Status:
+    """The pods that fit on no node, if that is not said of the canary's already."""
+    if any(condition.type == CAPACITY for condition in status.conditions):
+        return status
+    sentence = troubles.unplaced(situation.observed.pods or ())
+    if not sentence:
+        return status
+    limited = Condition(CAPACITY, status=True, reason="Unschedulable", message=sentence)
+    return replace(status, conditions=(*status.conditions, limited))
+
+
+def _with_conflict(situation: Situation, status: Status) -> Status:
+    """What else sets the replicas, or that nobody can know: either way they are not written."""
+    observed = situation.observed
+    name = situation.deployment.ref.name
+    if observed.autoscaler:
+        message = (
+            f"{observed.autoscaler} sets the replicas of Deployment {name}, too, so Sluice does "
+            "not; delete it, or take spec.scaling out of this Rollout"
+        )
+    elif observed.autoscaler_problem:
+        message = (
+            f"whether something else sets the replicas of Deployment {name} cannot be known, so "
+            f"Sluice does not: {observed.autoscaler_problem}"
+        )
+    else:
+        return status
+    if status.phase == Phase.HEALTHY:
+        return display.with_conflict(status, _CONFLICT, message)
+    conflict = Condition("Conflict", status=True, reason=_CONFLICT, message=message)
+    kept = [condition for condition in status.conditions if condition.type != "Conflict"]
+    return replace(status, conditions=(*kept, conflict))
