@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,8 @@ from sluice.adapters.metrics import Metrics
 from sluice.adapters.prometheus import PrometheusSources
 from sluice.adapters.recorder import Recorder
 from sluice.adapters.rounds import RoundBoard
+from sluice.adapters.scaling_metrics import ScalingMetrics
+from sluice.adapters.shared import SharedSource
 from sluice.api import config
 from sluice.ports import ClusterError, Key
 from sluice.reconcile import Reconciler
@@ -115,7 +118,8 @@ async def _run(arguments: argparse.Namespace) -> None:
             _instance(),
             metrics.told,
         )
-        operator = _Operator(kube, sources, metrics, recorder, _served(_patterns()))
+        places = _Places(arguments.namespace, _patterns())
+        operator = _Operator(kube, sources, metrics, recorder, places)
         watch = KopfWatch(
             found,
             namespace=arguments.namespace,
@@ -189,6 +193,20 @@ async def _follow(follower: ConfigFollower | None) -> None:
     await (follower.run() if follower else asyncio.Event().wait())
 
 
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where Rollouts are served: in one namespace, or in all but the ignored ones, which are left
+    to another operator.
+    """
+
+    namespace: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    def served(self, namespace: str) -> bool:
+        """Whether Rollouts there are ours."""
+        return not any(fnmatchcase(namespace, pattern) for pattern in self.ignored)
+
+
 class _Operator:
     """Queue, cluster, rounds and the passes: they know one another through callbacks.
 
@@ -201,16 +219,21 @@ class _Operator:
         sources: PrometheusSources,
         metrics: Metrics,
         recorder: Recorder,
-        served: Callable[[str], bool],
+        places: _Places,
     ) -> None:
         self._metrics = metrics
-        self._served = served
+        self._places = places
         clock = SystemClock()
         self.recorder = recorder
-        self.cluster = KubeCluster(kube, changed=self._add)
-        self._rounds = RoundBoard(sources, clock, self._add, heard=metrics.heard)
-        journal = LogJournal(metrics.decided, recorder.tell)
-        self._reconciler = Reconciler(self.cluster, self._rounds, clock, journal)
+        self.cluster = KubeCluster(kube, changed=self._add, scope=places.namespace)
+        heard = metrics.heard
+        self._rounds = RoundBoard(sources, clock, self._add, heard=heard)
+        self._scaling = RoundBoard(SharedSource(sources), clock, self._add, heard=heard)
+        self._shown = ScalingMetrics(metrics.registry)
+        journal = LogJournal(metrics.decided, recorder.tell, self._shown)
+        self._reconciler = Reconciler(
+            self.cluster, self._rounds, clock, journal, scaling_rounds=self._scaling
+        )
         work = _counted(self._reconciler, metrics)
         self.queue: WorkQueue[Key] = WorkQueue(work, expected=(ClusterError,))
         self.queue.hold()
@@ -219,12 +242,14 @@ class _Operator:
         """Begin with passes over all Rollouts; nothing that was kept from before is trusted."""
         self._reconciler.new_term()
         self._rounds.new_term()
+        self._scaling.new_term()
         self.cluster.new_term()
         self.queue.resume()
 
     def follow(self) -> None:
         """End the passes. What the watch brings is taken in as before, for the next term."""
         self.queue.hold()
+        self._shown.clear()
 
     def show(self, watch: KopfWatch, term: Term) -> None:
         """Have the metrics tell of queue, watch and term."""
@@ -235,7 +260,7 @@ class _Operator:
         gauge("sluice_leader", "1 while this process leads, 0 while it follows.", term.valid)
 
     def _add(self, key: Key) -> None:
-        if self._served(key.namespace):
+        if self._places.served(key.namespace):
             self.queue.add(key)
 
 
@@ -281,9 +306,6 @@ def _patterns() -> tuple[str, ...]:
     return tuple(pattern.strip() for pattern in text.split(",") if pattern.strip())
 
 
-def _served(ignored: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a namespace is ours: Rollouts in ignored ones are left to another operator."""
-    return lambda namespace: not any(fnmatchcase(namespace, pattern) for pattern in ignored)
 
 
 def _test_switch() -> list[Hook]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -17,8 +17,9 @@ from sluice.core import display
 from sluice.core.decide import decide
 from sluice.core.objects import Observed, Rollout
 from sluice.core.plan import Decision, Plan, Status
+from sluice.core.scaling.kept import Memory
 from sluice.core.table import Phase
-from sluice.ports import Clock, Cluster, Denied, Journal, Key, Rounds, Stale
+from sluice.ports import Clock, Cluster, ClusterError, Denied, Journal, Key, Rounds, Stale
 from sluice.runtime.queue import AgainIn, Done, Outcome
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class _Memory:
     pods_every_seconds: float = 0.0
     untold: list[Decision] = field(default_factory=list)
     shown_at: datetime | None = None
+    scaling: Memory | None = None
     # The first pass of a process, and each one after a surprise, reads afresh.
     fresh: bool = True
 
@@ -47,9 +49,18 @@ class _Memory:
 class Reconciler:
     """Brings one Rollout after the other to where it shall be; called by the work queue."""
 
-    def __init__(self, cluster: Cluster, rounds: Rounds, clock: Clock, journal: Journal) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        rounds: Rounds,
+        clock: Clock,
+        journal: Journal,
+        *,
+        scaling_rounds: Rounds,
+    ) -> None:
         self._cluster = cluster
         self._rounds = rounds
+        self._scaling_rounds = scaling_rounds
         self._clock = clock
         self._journal = journal
         self._memories: dict[Key, _Memory] = {}
@@ -84,13 +95,19 @@ class Reconciler:
         if rollout is None:
             self._memories.pop(key, None)
             self._rounds.forget(key)
+            self._scaling_rounds.forget(key)
             self._cluster.forget(key)
+            self._journal.forget(key)
             return Done()
         memory = self._memory(key)
         observed = await self._observe(key, rollout, memory, fresh=memory.fresh)
         plan = decide(observed)
         if (plan.needs_fresh or plan.dangerous) and not observed.fresh:
             observed = await self._observe(key, rollout, memory, fresh=True)
+            plan = decide(observed)
+        if plan.scales:
+            # One that came a moment ago must be known before replicas are written.
+            observed = replace(observed, **await self._autoscaler(rollout, fresh=True))
             plan = decide(observed)
         try:
             again_at = await self._apply(key, rollout, plan, memory)
@@ -126,10 +143,26 @@ class Reconciler:
             anchor=parts.anchor,
             records=parts.records,
             pods=pods,
+            pods_of=memory.pods_of if pods is not None else (),
             latest_round=self._rounds.latest(key),
             rival=await self._cluster.rival(rollout),
             fresh=parts.fresh,
+            scaling_round=self._scaling_rounds.latest(key),
+            scaling_memory=memory.scaling,
+            **await self._autoscaler(rollout, fresh=False),
         )
+
+    async def _autoscaler(self, rollout: Rollout, *, fresh: bool) -> dict[str, Any]:
+        """What else sets the replicas, as fields of Observed; nobody asks where nothing scales.
+
+        Not being allowed to know is no reason to stand still with all the rest.
+        """
+        if rollout.policy is None or rollout.policy.scaling is None:
+            return {}
+        try:
+            return {"autoscaler": await self._cluster.autoscaler(rollout, fresh=fresh)}
+        except ClusterError as error:
+            return {"autoscaler": None, "autoscaler_problem": str(error)}
 
     async def _apply(
         self, key: Key, rollout: Rollout, plan: Plan, memory: _Memory
@@ -140,8 +173,16 @@ class Reconciler:
         if plan.decision is not None:
             self._journal.decided(rollout, plan.decision)
             memory.untold.append(plan.decision)
+        if plan.scaling_memory is not None:
+            memory.scaling = plan.scaling_memory
+        if plan.scaled is not None:
+            self._journal.scaled(rollout, plan.scaled)
+        elif plan.status is not None:
+            self._journal.forget(key)
         if plan.ask is not None:
             self._rounds.submit(key, plan.ask)
+        if plan.ask_scaling is not None:
+            self._scaling_rounds.submit(key, plan.ask_scaling)
         if plan.status is None:
             return plan.again_at
         later = await self._show(rollout, plan.status, memory)

@@ -67,7 +67,10 @@ def decide(observed: Observed) -> Plan:
         return Plan(status=refusal, again_at=observed.now + _patience(observed))
     # What runs is still guarded: the gate, the rule of one, a swap that has begun, the commands.
     plan = _adopted(observed, deployment, _standstill(observed))
-    return plan if plan.status is None else replace(plan, status=refusal)
+    if plan.status is None:
+        return plan
+    scaling = plan.status.scaling or refusal.scaling
+    return replace(plan, status=replace(refusal, scaling=scaling))
 
 
 def _refusal(observed: Observed, deployment: Deployment) -> Status | None:

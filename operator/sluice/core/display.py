@@ -35,7 +35,17 @@ def simple(observed: Observed, phase: Phase, message: str, reason: str) -> Statu
         message=message,
         conditions=tuple(conditions),
         last_command=_last_command(observed.rollout.annotations),
+        scaling=_scaling_before(observed),
     )
+
+
+def _scaling_before(observed: Observed) -> Mapping[str, Any] | None:
+    """What was shown of scaling: its windows are kept there, and must not begin anew only because
+    the spec was wrong for a while.
+    """
+    policy, stored = observed.rollout.policy, observed.rollout.status.get("scaling")
+    scales = policy is None or policy.scaling is not None
+    return stored if scales and isinstance(stored, Mapping) else None
 
 
 def full(situation: Situation, phase: Phase, reason: str, message: str) -> Status:
