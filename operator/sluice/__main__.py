@@ -306,8 +306,6 @@ def _patterns() -> tuple[str, ...]:
     return tuple(pattern.strip() for pattern in text.split(",") if pattern.strip())
 
 
-
-
 def _test_switch() -> list[Hook]:
     """For tests only: die without a word right after the n-th write has been answered."""
     limit = os.environ.get(EXIT_AFTER_WRITES)

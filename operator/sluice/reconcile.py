@@ -15,11 +15,21 @@ from typing import Any, Final
 from sluice.api.status import to_wire
 from sluice.core import display
 from sluice.core.decide import decide
-from sluice.core.objects import Observed, Rollout
+from sluice.core.objects import Observed, Role, Rollout
 from sluice.core.plan import Decision, Plan, Status
 from sluice.core.scaling.kept import Memory
 from sluice.core.table import Phase
-from sluice.ports import Clock, Cluster, ClusterError, Denied, Journal, Key, Rounds, Stale
+from sluice.ports import (
+    Clock,
+    Cluster,
+    ClusterError,
+    Denied,
+    Journal,
+    Key,
+    Parts,
+    Rounds,
+    Stale,
+)
 from sluice.runtime.queue import AgainIn, Done, Outcome
 
 log = logging.getLogger(__name__)
@@ -149,15 +159,20 @@ class Reconciler:
             fresh=parts.fresh,
             scaling_round=self._scaling_rounds.latest(key),
             scaling_memory=memory.scaling,
-            **await self._autoscaler(rollout, fresh=False),
+            **await self._autoscaler(rollout, parts, fresh=False),
         )
 
-    async def _autoscaler(self, rollout: Rollout, *, fresh: bool) -> dict[str, Any]:
-        """What else sets the replicas, as fields of Observed; nobody asks where nothing scales.
+    async def _autoscaler(
+        self, rollout: Rollout, parts: Parts | None = None, *, fresh: bool
+    ) -> dict[str, Any]:
+        """What else sets the replicas, as fields of Observed; it is only asked where it matters:
+        to scaling, and to the size of a canary.
 
         Not being allowed to know is no reason to stand still with all the rest.
         """
-        if rollout.policy is None or rollout.policy.scaling is None:
+        scales = rollout.policy is not None and rollout.policy.scaling is not None
+        released = any(rs.role is Role.CANARY for rs in (parts.replica_sets if parts else ()))
+        if not scales and not released:
             return {}
         try:
             return {"autoscaler": await self._cluster.autoscaler(rollout, fresh=fresh)}

@@ -37,6 +37,8 @@ RELEASE_STARTED: Final = f"{PREFIX}/release-started"
 RELEASE_DATA: Final = f"{PREFIX}/release-data"
 STEP: Final = f"{PREFIX}/step"
 STEP_WEIGHT: Final = f"{PREFIX}/step-weight"
+# The pods that the step began with: an autoscaler's N does not make the canary larger.
+STEP_SIZE: Final = f"{PREFIX}/step-size"
 GROW_STARTED: Final = f"{PREFIX}/grow-started"
 LOST_AT: Final = f"{PREFIX}/lost-at"
 LOST_SECONDS: Final = f"{PREFIX}/lost-seconds"

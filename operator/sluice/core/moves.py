@@ -84,6 +84,7 @@ def _first_step(situation: Situation, release: str, revision: int) -> dict[str, 
         keys.RELEASE_DATA: ReleaseData(analysis=situation.policy.analysis).dump(),
         keys.STEP: "1",
         keys.STEP_WEIGHT: str(situation.policy.steps[0].weight),
+        keys.STEP_SIZE: str(canary_size(situation.replicas, situation.policy.steps[0].weight)),
         keys.GROW_STARTED: now,
         keys.REVISION: str(revision),
     }
@@ -156,6 +157,7 @@ def _next_step(situation: Situation) -> Actions:
     changes: dict[str, str | None] = {
         keys.STEP: str(number),
         keys.STEP_WEIGHT: str(weight),
+        keys.STEP_SIZE: str(canary_size(situation.replicas, weight)),
         keys.GROW_STARTED: times.stamp(situation.now),
         keys.LOST_AT: None,
         keys.LOST_SECONDS: None,

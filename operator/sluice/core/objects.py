@@ -219,10 +219,10 @@ class Observed:
     anchor: Anchor | None = None
     records: tuple[Record, ...] = ()
     pods: tuple[Pod, ...] | None = None
-    pods_of: tuple[str, ...] = ()
     latest_round: Round | None = None
     rival: str | None = None
     fresh: bool = False
+    pods_of: tuple[str, ...] = ()
     scaling_round: Round | None = None
     scaling_memory: Memory | None = None
     autoscaler: str | None = None

@@ -13,6 +13,7 @@ from sluice.core.situation import Situation
 _RISING_KEYS: Final = (
     keys.STEP,
     keys.STEP_WEIGHT,
+    keys.STEP_SIZE,
     keys.GROW_STARTED,
     keys.LOST_AT,
     keys.LOST_SECONDS,

@@ -295,7 +295,11 @@ class Situation:
         """Pods that the rising side shall have now."""
         if self.state in (State.RAISING, State.SWAPPING) or self.canary is None:
             return self.replicas
-        return sizing.canary_size(self.replicas, self.step.weight)
+        size = sizing.canary_size(self.replicas, self.step.weight)
+        if self.observed.autoscaler is None or self.step.weight > sizing.MOST_BESIDE:
+            return size
+        # An autoscaler counts the canary's pods, too: N that rises with them would run away.
+        return min(size, _number(self.canary.annotations.get(keys.STEP_SIZE), size))
 
     def at_least_serving(self, side: ReplicaSet, wanted: int) -> int:
         """The size of a side beside what the Deployment owns: as wanted, but as long as pods are

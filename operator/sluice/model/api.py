@@ -24,6 +24,7 @@ from sluice.core.plan import (
     PatchRecord,
     PatchReplicaSet,
     PatchRollout,
+    ScaleDeployment,
 )
 from sluice.core.templates import template_hash
 from sluice.model.cluster import Cluster, merged, with_hash
@@ -67,6 +68,11 @@ def _patch_rollout(cluster: Cluster, action: PatchRollout) -> None:
 def _disown_deployment(cluster: Cluster, action: DisownDeployment) -> None:
     _unchanged(cluster.deployment, action.ref)
     cluster.deployment = cluster.written(cluster.d, our_entries=())
+
+
+def _scale_deployment(cluster: Cluster, action: ScaleDeployment) -> None:
+    _unchanged(cluster.deployment, action.ref)
+    cluster.write_deployment(replicas=action.replicas)
 
 
 def _patch_deployment(cluster: Cluster, action: PatchDeployment) -> None:
@@ -210,6 +216,7 @@ def _delete_record(cluster: Cluster, action: DeleteRecord) -> None:
 _APPLY: Final[Mapping[type, Callable[[Cluster, Any], None]]] = {
     PatchRollout: _patch_rollout,
     PatchDeployment: _patch_deployment,
+    ScaleDeployment: _scale_deployment,
     DisownDeployment: _disown_deployment,
     CreateReplicaSet: _create_replica_set,
     PatchReplicaSet: _patch_replica_set,

@@ -13,6 +13,7 @@ from sluice.core.decide import decide
 from sluice.core.objects import Observed
 from sluice.core.plan import Ask, Plan
 from sluice.core.readings import Answer, Known, Round, Unknown
+from sluice.core.scaling.kept import Memory
 from sluice.model import api
 from sluice.model.cluster import Cluster
 
@@ -32,6 +33,8 @@ class Operator:
     source: Source
     skew: timedelta = timedelta(0)
     latest_round: Round | None = None
+    scaling_round: Round | None = None
+    scaling_memory: Memory | None = None
     asking_since: tuple[str, datetime] | None = None
     pods_of: tuple[str, ...] = ()
 
@@ -51,6 +54,8 @@ class Operator:
         return Observed(
             self.now, cluster.rollout, cluster.deployment, tuple(cluster.replica_sets.values()),
             cluster.anchor, tuple(cluster.records.values()), pods, self.latest_round, fresh=True,
+            pods_of=self.pods_of, scaling_round=self.scaling_round,
+            scaling_memory=self.scaling_memory,
         )  # fmt: skip
 
     def plan(self, stale: Observed | None = None) -> tuple[Observed, Plan]:
@@ -60,8 +65,10 @@ class Operator:
         seen = self.observe()
         if stale is not None:
             older = replace(
-                stale, now=self.now, latest_round=self.latest_round, pods=seen.pods, fresh=False
-            )
+                stale, now=self.now, latest_round=self.latest_round, pods=seen.pods, fresh=False,
+                pods_of=self.pods_of, scaling_round=self.scaling_round,
+                scaling_memory=self.scaling_memory,
+            )  # fmt: skip
             plan = decide(older)
             if not (plan.needs_fresh or plan.dangerous):
                 return older, plan
@@ -71,6 +78,10 @@ class Operator:
         """What follows from a plan that was carried out."""
         if plan.status is not None:
             self.pods_of = plan.pods_of
+        self.scaling_memory = plan.scaling_memory or self.scaling_memory
+        if plan.ask_scaling is not None and (answers := self.source(plan.ask_scaling)):
+            asked = plan.ask_scaling
+            self.scaling_round = Round(asked.release, asked.tick, self.now, answers)
         if plan.ask is not None:
             self._ask(plan.ask)
 
@@ -91,7 +102,7 @@ class Operator:
                 return plan
             told(seen, plan)
             later = plan.again_at is None or plan.again_at > self.now
-            if not plan.actions and later and not plan.ask:
+            if not plan.actions and later and not plan.ask and not plan.ask_scaling:
                 return plan
         raise AssertionError(f"the operator does not come to rest: {plan.decision}")
 

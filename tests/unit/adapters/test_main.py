@@ -68,7 +68,7 @@ def test_ignored_namespaces_are_left_to_another_operator(
     patterns: str, namespace: str, served: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(root.IGNORED_NAMESPACES, patterns)
-    assert root._served(root._patterns())(namespace) is served
+    assert root._Places(None, root._patterns()).served(namespace) is served
 
 
 async def test_what_is_missing_to_watch_is_told_in_a_sentence() -> None:
@@ -129,7 +129,7 @@ async def test_the_lease_is_in_the_namespace_that_rivals_have_in_common(
 def new_operator(api: FakeApi) -> root._Operator:
     metrics = Metrics()
     recorder = Recorder(api, SystemClock(), "me", metrics.told)
-    return root._Operator(api, PrometheusSources({}), metrics, recorder, lambda _: True)
+    return root._Operator(api, PrometheusSources({}), metrics, recorder, root._Places())
 
 
 class Watch:

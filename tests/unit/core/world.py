@@ -18,6 +18,7 @@ from sluice.core.objects import Deployment, Observed, Pod, ReplicaSet, Rollout
 from sluice.core.plan import Action, Ask, Condition, Decision, Plan, Query
 from sluice.core.policy import Policy, Step
 from sluice.core.readings import Answer, Known, Round, Unknown
+from sluice.core.scaling.kept import Memory
 from sluice.core.situation import Situation, State
 from sluice.core.templates import template_hash
 from sluice.model import api, controllers, people
@@ -50,6 +51,9 @@ class World(Cluster):
     # What the operator sees of the pods.
     pods: tuple[Pod, ...] = ()
     latest_round: Round | None = None
+    scaling_round: Round | None = None
+    scaling_memory: Memory | None = None
+    autoscaler: str | None = None
     asking_since: tuple[str, datetime] | None = None
     values: dict[str, Known | Unknown] = field(default_factory=dict)
     # Requests a second that come in, and the share of bad ones by image.
@@ -158,6 +162,7 @@ class World(Cluster):
     def restart_operator(self) -> None:
         """A new process: what the former one kept in memory is gone."""
         self.latest_round = self.asking_since = None
+        self.scaling_round = self.scaling_memory = None
 
     def delete_rollout(self) -> None:
         people.delete_rollout(self)
@@ -169,6 +174,9 @@ class World(Cluster):
         return Observed(
             self.now, self.rollout, self.deployment, tuple(self.replica_sets.values()),
             self.anchor, tuple(self.records.values()), self.pods, self.latest_round, fresh=True,
+            pods_of=tuple(rs.pod_hash for rs in self.replica_sets.values()),
+            scaling_round=self.scaling_round, scaling_memory=self.scaling_memory,
+            autoscaler=self.autoscaler,
         )  # fmt: skip
 
     def situation(self) -> Situation:
@@ -187,6 +195,10 @@ class World(Cluster):
             self.decisions.append(self.plan.decision)
         if self.plan.ask:
             self.answer(self.plan.ask)
+        self.scaling_memory = self.plan.scaling_memory or self.scaling_memory
+        if asked := self.plan.ask_scaling:
+            values = tuple((query.name, self.reading(query)) for query in asked.queries)
+            self.scaling_round = Round(asked.release, asked.tick, self.now, values)
         return self.plan
 
     def serve(self, now: datetime, seconds: float) -> None:
@@ -218,7 +230,8 @@ class World(Cluster):
         for _ in range(passes):
             self.one_pass()
             at_rest = self.plan.again_at is None or self.plan.again_at > self.now
-            if self.rollout is None or (not self.plan.actions and at_rest and not self.plan.ask):
+            asked = self.plan.ask or self.plan.ask_scaling
+            if self.rollout is None or (not self.plan.actions and at_rest and not asked):
                 return self.plan
         raise AssertionError(f"still busy: {self.decisions[-5:]}")
 
