@@ -13,6 +13,8 @@ from stage.story import Story
 
 # Requests per second of all pods, in the last ten seconds.
 RPS: Final = 'sum(rate(http_requests_total{namespace="{{namespace}}",pod=~"{{pods}}"}[10s]))'
+# The same for a test that asks by itself.
+RPS_OF: Final = 'sum(rate(http_requests_total{{namespace="{namespace}",pod=~"web-.*"}}[10s]))'
 
 
 def wanted(number: float) -> list[Json]:

@@ -12,8 +12,10 @@ from e2e.deployment_watch import DeploymentWatch
 from e2e.invariants import most_owned
 from e2e.load_counts import assert_all_answered
 from e2e.local_operator import LocalOperator
+from e2e.prometheus import first_above
 from e2e.scaling import (
     RPS,
+    RPS_OF,
     adopt,
     condition,
     fast,
@@ -57,11 +59,14 @@ def test_replicas_follow_a_load_that_rises_and_falls(
     new_story: Callable[..., Story], watched: Callable[[Story], DeploymentWatch]
 ) -> None:
     # Given 30 requests per second, and 20 as the target of a pod
-    window = 15
+    window, interval = 15, 5
     story = new_story("scaled", replicas=2, rate=30)
     deployment = watched(story)
     metric = {"name": "rps", "query": RPS, "target": {"averageValue": 20}}
-    adopt(story, metrics=[metric], minReplicas=2, maxReplicas=6, behavior=fast(window))
+    adopt(
+        story, metrics=[metric], minReplicas=2, maxReplicas=6, behavior=fast(window),
+        interval=f"{interval}s",
+    )  # fmt: skip
     before = story.traffic()
 
     # When there are five times as many, and later as few as before
@@ -72,8 +77,14 @@ def test_replicas_follow_a_load_that_rises_and_falls(
     until_replicas(story, 2)
     story.until_serving("v1", 2)
 
-    # Then replicas stayed within their bounds, did not turn within the window, and nothing was lost
+    # Then they followed within two intervals of the metric's crossing what two pods can take
     course = deployment.replicas(begun)
+    crossed = first_above(RPS_OF.format(namespace=story.namespace), 2 * 20 * 1.1, begun)
+    assert crossed is not None
+    followed = next(at for at, number in course if number > 2)
+    assert followed - crossed <= 2 * interval, course
+
+    # And stayed within their bounds, did not turn within the window, and nothing was lost
     assert {number for _, number in course} <= set(range(2, 7)), course
     found = list(turns(course))
     assert len(found) == 1, course

@@ -1,0 +1,68 @@
+"""Pods that fit on no node: it is said with numbers, no more are piled up, and room is used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from e2e.scaling import adopt, condition, fast, replicas, set_metrics, wanted
+from stage.cluster import path_of
+from stage.story import Story
+
+
+def test_pods_that_do_not_fit_are_not_piled_up_and_room_is_used_when_it_comes(
+    new_story: Callable[..., Story],
+) -> None:
+    # Given three pods on a node that has a resource for three, and each of them wants one
+    story = new_story("capacity", replicas=1)
+    resource = "sluice.test/" + story.namespace.rpartition("-")[2]
+    set_room(story, resource, 3)
+    container = {
+        "name": "web",
+        "resources": {"requests": {resource: "1"}, "limits": {resource: "1"}},
+    }
+    path = path_of("deployments", story.namespace, "web")
+    change = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    story.cluster.patch(path, change, kind="strategic-merge")
+    story.eventually(
+        lambda: (
+            story.deployment()["status"].get("updatedReplicas") == 1
+            and story.deployment()["status"].get("replicas") == 1
+        ),
+        60,
+        "the pod wants the resource",
+    )
+    adopt(story, metrics=wanted(3), behavior=fast())
+    story.until_serving("v1", 3)
+
+    # When the metric asks for ten
+    set_metrics(story, wanted(10))
+    limited = story.eventually(lambda: condition(story, "CapacityLimited"), 30, "it is said")
+
+    # Then it says how many do not fit, and why, and goes no further
+    assert "not fit on any node" in limited["message"], limited
+    assert resource in limited["message"], limited
+    asked = replicas(story)
+    assert asked < 10, story.tell()
+    story.until_reconciled()
+    seen = time.time()
+    story.eventually(lambda: time.time() > seen + 10, 20, "ten more rounds")
+    assert replicas(story) <= asked + 1, story.tell()
+    assert len(story.pods()) <= asked + 1
+
+    # When room comes
+    set_room(story, resource, 10)
+
+    # Then it goes on
+    story.until_serving("v1", 10)
+    story.eventually(lambda: not condition(story, "CapacityLimited"), 30, "it is over")
+    set_room(story, resource, None)
+
+
+def set_room(story: Story, resource: str, number: int | None) -> None:
+    """How many pods that want it fit on the node; None takes the resource away."""
+    node = story.cluster.get("/api/v1/nodes")["items"][0]["metadata"]["name"]
+    amount = None if number is None else str(number)
+    story.cluster.patch(
+        f"/api/v1/nodes/{node}/status", {"status": {"capacity": {resource: amount}}}
+    )
