@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from e2e.scaling import adopt, condition, fast, replicas, set_metrics, wanted
+from e2e.scaling import adopt, condition, fast, replicas, set_metrics, until_replicas, wanted
 from stage.cluster import path_of
 from stage.story import Story
 
@@ -35,20 +35,24 @@ def test_pods_that_do_not_fit_are_not_piled_up_and_room_is_used_when_it_comes(
     adopt(story, metrics=wanted(3), behavior=fast())
     story.until_serving("v1", 3)
 
-    # When the metric asks for ten
-    set_metrics(story, wanted(10))
+    # When the metric asks for five
+    set_metrics(story, wanted(5))
     limited = story.eventually(lambda: condition(story, "CapacityLimited"), 30, "it is said")
 
-    # Then it says how many do not fit, and why, and goes no further
+    # Then it says how many do not fit, and why
     assert "not fit on any node" in limited["message"], limited
     assert resource in limited["message"], limited
-    asked = replicas(story)
-    assert asked < 10, story.tell()
-    story.until_reconciled()
+    story.eventually(
+        lambda: condition(story, "CapacityLimited")["message"].startswith("2 pods"), 30, "two"
+    )
+
+    # And goes one further, when the metric asks for ten, and no more
+    set_metrics(story, wanted(10))
+    until_replicas(story, 6)
     seen = time.time()
     story.eventually(lambda: time.time() > seen + 10, 20, "ten more rounds")
-    assert replicas(story) <= asked + 1, story.tell()
-    assert len(story.pods()) <= asked + 1
+    assert replicas(story) == 6, story.tell()
+    assert "not above 6" in condition(story, "ScalingLimited")["message"], story.tell()
 
     # When room comes
     set_room(story, resource, 10)

@@ -19,7 +19,7 @@ from sluice.core.plan import Ask, Plan, Query, ScaleDeployment, Status
 from sluice.core.readings import Round
 from sluice.core.scaling import remembering
 from sluice.core.scaling.decision import decide
-from sluice.core.scaling.kept import Facts, Memory, Scaled, with_event
+from sluice.core.scaling.kept import Facts, Memory, Scaled
 from sluice.core.scaling.policy import Mode, Scaling
 from sluice.core.scaling.schedules import bounds
 from sluice.core.situation import Situation
@@ -127,24 +127,30 @@ class _Beside:
         change = scaled.desired - scaled.current
         said = "scaled up" if change > 0 else "scaled down"
         why = f"from {scaled.current} to {scaled.message}"
-        return Plan(
-            (ScaleDeployment(self.situation.deployment.ref, scaled.desired),),
+        return replace(
+            self._with_pods(self.rest),
+            actions=(ScaleDeployment(self.situation.deployment.ref, scaled.desired),),
             decision=decision(Act.SCALE, said, why),
+            status=self._told(scaled, written=True),
             scaled=scaled,
-            scaling_memory=with_event(scaled.memory, self.situation.now, change),
+            scaling_memory=scaled.after_write,
             again_at=self.situation.now,
         )
 
     def _show(self, scaled: Scaled) -> Plan:
-        status = scaling_status.with_scaling(self.situation, self.status, scaled)
         instants = (self.rest.again_at, *self._looks(scaled))
         return replace(
             self._with_pods(self.rest),
-            status=status,
+            status=self._told(scaled),
             ask_scaling=self._ask(),
             scaled=scaled,
             scaling_memory=scaled.memory,
             again_at=min((at for at in instants if at), default=None),
+        )
+
+    def _told(self, scaled: Scaled, *, written: bool = False) -> Status:
+        return scaling_status.with_scaling(
+            self.situation, self.scaling, self.status, scaled, written=written
         )
 
     def _looks(self, scaled: Scaled) -> Iterator[datetime | None]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from sluice.core import display, troubles
 from sluice.core.plan import Condition, Status
 from sluice.core.scaling.kept import Said, Scaled
-from sluice.core.scaling.shown import same_meaning, shown
+from sluice.core.scaling.policy import Scaling
+from sluice.core.scaling.shown import shown
+from sluice.core.scaling.worth import worth_keeping
 from sluice.core.situation import Situation
 from sluice.core.table import Phase
 
@@ -26,26 +28,37 @@ _CONFLICT: Final = "OtherAutoscaler"
 _EXPECTED: Final = frozenset({"ScalingDisabled", "NoReadings"})
 
 
-def with_scaling(situation: Situation, status: Status, scaled: Scaled) -> Status:
-    """The status of the release, with the decision in it."""
-    stored = situation.observed.rollout.status.get("scaling")
-    new, said = shown(scaled), [_said(ACTIVE, scaled.active), _said(LIMITED, scaled.limited)]
-    if isinstance(stored, Mapping) and (not scaled.fresh or same_meaning(stored, new)):
-        new, said = dict(stored), _stored(situation, ACTIVE, LIMITED) or said
-    told = replace(status, scaling=new, conditions=(*status.conditions, *said))
-    return _with_conflict(situation, _with_capacity(situation, _with_unknown(told, said[0])))
+def with_scaling(
+    situation: Situation, scaling: Scaling, status: Status, scaled: Scaled, *, written: bool = False
+) -> Status:
+    """The status of the release, with the decision in it. `written`: the replicas are what it says
+    by now.
+    """
+    stored = _stored_scaling(situation)
+    told = [_said(ACTIVE, scaled.active), _said(LIMITED, scaled.limited)]
+    if written or stored is None or worth_keeping(stored, scaled, scaling):
+        new = shown(scaled, stored, written=written)
+    else:
+        new, told = dict(stored), _stored(situation, ACTIVE, LIMITED) or told
+    new["current"] = scaled.desired if written else scaled.current
+    beside = replace(status, scaling=new, conditions=(*status.conditions, *told))
+    return _with_conflict(situation, _with_capacity(situation, _with_unknown(beside, told[0])))
 
 
 def as_before(situation: Situation, status: Status) -> Status:
     """The status of the release, with what it said of scaling before."""
-    stored = situation.observed.rollout.status.get("scaling")
     known = {condition.type for condition in status.conditions}
     kept = [c for c in _stored(situation, ACTIVE, LIMITED, CAPACITY) if c.type not in known]
     return replace(
         status,
-        scaling=stored if isinstance(stored, Mapping) else None,
+        scaling=_stored_scaling(situation),
         conditions=(*status.conditions, *kept),
     )
+
+
+def _stored_scaling(situation: Situation) -> Mapping[str, Any] | None:
+    stored = situation.observed.rollout.status.get("scaling")
+    return stored if isinstance(stored, Mapping) else None
 
 
 def _said(kind: str, said: Said) -> Condition:

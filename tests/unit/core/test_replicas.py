@@ -185,19 +185,28 @@ def test_the_pods_of_all_versions_that_are_kept_count() -> None:
 
 
 def test_pods_that_do_not_fit_are_looked_at_and_said() -> None:
-    world = scaled_world(8)
-    world.at_most["web:1"] = 6
+    world = scaled_world(6)
+    world.at_most["web:1"] = 4
+    world.run(10)
     stuck = Pod("web-aaaa-x", "aaaa", unschedulable="0/1 nodes are available: 1 Insufficient cpu.")
     world.pods = (stuck, replace(stuck, name="web-aaaa-y"))
-    world.run(20)
+    world.run(10)
     limited = world.condition("CapacityLimited")
     assert limited is not None
     assert limited.message.startswith("2 pods do not fit on any node: 0/1 nodes")
     assert world.plan.pods_of == ("aaaa",)
-    # No more than one on top of those.
+
+    # No more than one on top of those
     world.values["load"] = Known(20)
     world.run(60)
-    assert world.d.replicas <= 9
+    assert world.d.replicas == 7
+
+    # Until there is room
+    world.heal()
+    world.pods = ()
+    world.run(10)
+    assert world.d.replicas == 20
+    assert world.condition("CapacityLimited") is None
 
 
 def test_an_unpaused_gate_and_an_invalid_spec_do_not_lose_what_was_shown() -> None:

@@ -15,12 +15,14 @@ import yaml
 
 from sluice import __main__ as operator
 from sluice.adapters.metrics import Metrics
+from sluice.adapters.scaling_metrics import ScalingMetrics
 from sluice.cli.exit_codes import Exit
-from sluice.core import display, keys
+from sluice.core import display, keys, scaling_status
 from sluice.core.announcements import ANNOUNCEMENTS
 from sluice.core.commands import VERBS
 from sluice.core.objects import Role
 from sluice.core.readings import Reason
+from sluice.core.scaling import decision
 from sluice.core.table import TABLE, Move, Phase
 
 from .pages import ROOT, codes, first_column, page, rows, under
@@ -29,12 +31,15 @@ OPERATIONS: Final = "docs/operations.md"
 REFERENCE: Final = "docs/reference.md"
 # Where a status is made, its reason is written out as a text.
 MAKERS: Final = frozenset({"simple", "full", "with_conflict", "_waiting", "Condition"})
+# All that looks like one is a reason in these.
+WHOLE: Final = (display, scaling_status, decision)
 CAMEL: Final = re.compile(r"([A-Z][a-z]+)+")
 
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:
     sources = ROOT / "operator" / "sluice"
-    for path in sorted([*(sources / "core").glob("*.py"), sources / "reconcile.py"]):
+    scaling = Path(decision.__file__)
+    for path in sorted([*(sources / "core").glob("*.py"), scaling, sources / "reconcile.py"]):
         yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -53,7 +58,7 @@ def calls(tree: ast.AST, names: frozenset[str]) -> Iterator[ast.Call]:
 
 
 def condition_types() -> set[str]:
-    found = set()
+    found = {scaling_status.ACTIVE, scaling_status.LIMITED}
     for _, tree in trees():
         found |= {
             word
@@ -69,9 +74,9 @@ def condition_reasons() -> set[str]:
     for path, tree in trees():
         for call in calls(tree, MAKERS):
             found |= words(call)
-        if path.name == Path(display.__file__).name:
+        if str(path) in {module.__file__ for module in WHOLE}:
             found |= words(tree)
-    return found - condition_types()
+    return found - condition_types() - {"True"}
 
 
 def same(said: list[str], meant: set[str]) -> None:
@@ -125,9 +130,11 @@ def test_every_metric_is_explained() -> None:
     source = Path(operator.__file__).read_text(encoding="utf-8")
     gauges = set(re.findall(r'gauge\(\s*"(\w+)"', source))
     assert len(gauges) >= 4
+    registry = Metrics().registry
+    ScalingMetrics(registry)
     counters = {
         f"{metric.name}_total" if metric.type == "counter" else metric.name
-        for metric in Metrics().registry.collect()
+        for metric in registry.collect()
     }
     text = under(OPERATIONS, "Pages and metrics")
     said = [code for row in rows(text) for code in codes(row[0]) if code.startswith("sluice_")]
