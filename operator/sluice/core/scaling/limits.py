@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from math import ceil, trunc
 from typing import Final
 
 from sluice.core.scaling.arithmetic import MOST_REPLICAS, saturated
 from sluice.core.scaling.kept import ScaleEvent
 from sluice.core.scaling.policy import Behavior, Direction, PolicyKind, RateLimit, Select
+from sluice.core.scaling.thinning import narrowest
 from sluice.core.times import span
 
 MOST_EVENTS: Final = 60
@@ -82,8 +82,8 @@ def _reach(policy: RateLimit, start: int, *, rising: bool) -> int:
 
 
 def recent(behavior: Behavior | None, events: Iterable[ScaleEvent], now: datetime) -> Events:
-    """The events that a policy still counts. Of more than MOST_EVENTS the two that are closest in
-    time become one, at the instant of the later: limits count the former a little longer.
+    """The events that a policy still counts. Of more than MOST_EVENTS two that are close in time
+    become one, at the instant of the later: limits count the former a little longer.
     """
     if behavior is None:
         return ()
@@ -98,7 +98,6 @@ def recent(behavior: Behavior | None, events: Iterable[ScaleEvent], now: datetim
 
 def _joined(events: list[ScaleEvent]) -> list[ScaleEvent]:
     """One fewer."""
-    gaps = [later.at - earlier.at for earlier, later in pairwise(events)]
-    where = gaps.index(min(gaps))
+    where = narrowest([event.at for event in events])
     change = events[where].change + events[where + 1].change
     return [*events[:where], ScaleEvent(events[where + 1].at, change), *events[where + 2 :]]

@@ -16,14 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import Final
 
 from sluice.core.scaling.kept import Memory, Recommendation
 from sluice.core.scaling.policy import DEFAULT_DOWN_WINDOW_SECONDS, Scaling
+from sluice.core.scaling.thinning import narrowest
 
 # For each direction. An hour of rounds whose every number is lower than the one before has more,
-# and then the closest two become one.
+# and then two that are close become one.
 MOST_KEPT: Final = 30
 
 Recommendations = tuple[Recommendation, ...]
@@ -107,6 +107,8 @@ def _pruned(recommendations: Recommendations, scaling: Scaling, now: datetime) -
 def _since(
     recommendations: Iterable[Recommendation], seconds: int, now: datetime
 ) -> list[Recommendation]:
+    if not seconds:
+        return []
     cutoff = now - timedelta(seconds=seconds)
     return [each for each in recommendations if each.at >= cutoff]
 
@@ -129,11 +131,10 @@ def _outliving(
 
 
 def _merged(kept: list[Recommendation]) -> list[Recommendation]:
-    """One fewer: of the two that are closest in time the stronger holds as long as the weaker.
+    """One fewer: of two that are close in time the stronger holds as long as the weaker.
 
     A window gets longer by that little and never shorter.
     """
-    gaps = [later.at - earlier.at for earlier, later in pairwise(kept)]
-    where = gaps.index(min(gaps))
+    where = narrowest([each.at for each in kept])
     joined = Recommendation(kept[where + 1].at, kept[where].replicas)
     return [*kept[:where], joined, *kept[where + 2 :]]
