@@ -3,8 +3,8 @@
 The memory is written when what is stored would forget something: a recommendation that is higher
 (or, with a window for raising, lower) than what is stored as still held. The other way round the
 stored one is only too careful; that is written when a second round confirms it. So a restart can
-hold a number for one interval longer than without it, and never shorter, and numbers that flicker
-write nothing.
+hold a number for one interval longer than without it, and never shorter; and what flickers is not
+written every round.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _differs(old: _Signed, new: _Signed, recently: datetime) -> bool:
 
 def _highest(entries: _Signed, since: datetime) -> int:
     """The highest number that held at the instant or later; the newest holds still."""
-    return max(entries[-1][1], *(number for at, number in entries if at >= since))
+    return max([entries[-1][1], *(number for at, number in entries if at >= since)])
 
 
 def _metrics(decision: Mapping[str, Any]) -> list[Mapping[str, Any]]:
