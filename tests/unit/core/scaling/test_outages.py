@@ -190,3 +190,20 @@ def test_a_short_absence_does_not_stop_the_fallbacks_clock() -> None:
 
 
 OUT_ALL = {"rps": OUT}
+
+
+def test_an_outage_does_not_lengthen_a_window_for_raising() -> None:
+    course = Course(policy(behavior=windows(300, 300)), 2)
+    course.rounds(2, 3)
+    course.rounds(OUT_ALL, 40)
+
+    assert course.round(8).desired == 8
+
+
+def test_what_was_asked_for_before_an_outage_does_not_raise_after_it() -> None:
+    course = Course(policy(high=5), 5)
+    course.rounds(9, 3)
+    course.rounds(OUT_ALL, 40)
+    course.scaling = policy(high=20)
+
+    assert course.rounds(3, 10) == [5] * 10
