@@ -10,11 +10,9 @@ from sluice.cli.facts import Facts, annotations_of, number, part, parts
 from sluice.cli.metrics import metrics_of, release_data
 from sluice.cli.outlook import deadline, outlook, step_ends
 from sluice.cli.tables import conditions
-from sluice.cli.text import BOLD, DIM, Line, Paper, clock, hung, joined, sentence, until
+from sluice.cli.text import BOLD, DIM, Line, Paper, clock, dated, hung, joined, sentence, until
 from sluice.cli.tree import PHASE_STYLES, VERDICT_STYLES
 from sluice.core import keys, times
-
-_TIME = 10
 
 
 def explain(facts: Facts, now: datetime, paper: Paper) -> list[Line]:
@@ -122,14 +120,11 @@ def _commands(facts: Facts, now: datetime) -> list[tuple[str, str, str]]:
 
 
 def _decisions(facts: Facts, now: datetime, paper: Paper) -> list[Line]:
-    lines: list[Line] = []
-    for decision in parts(facts.status, "decisions"):
-        at = times.parse(decision.get("at"))
-        when = clock(at, now) if at else ""
-        head: Line = [(f"  {when.ljust(_TIME)}", DIM)]
-        what, why = sentence(decision.get("what")), sentence(decision.get("why"))
-        lines += hung(head, f"{what}: {why}", "", paper)
-    return lines or [[("  nothing yet", DIM)]]
+    told = [
+        (times.parse(item.get("at")), f"{sentence(item.get('what'))}: {sentence(item.get('why'))}")
+        for item in parts(facts.status, "decisions")
+    ]
+    return dated(told, now, paper) or [[("  nothing yet", DIM)]]
 
 
 def wire(facts: Facts, now: datetime) -> dict[str, Any]:

@@ -8,14 +8,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from sluice.cli.facts import Facts, Json, condition, part, parts
-from sluice.cli.text import DIM, Line, Paper, clock, hung, sentence, until
+from sluice.cli.text import DIM, Line, Paper, clock, dated, hung, sentence, until
 from sluice.core import times
 
 Row = tuple[str, str, str]
 
 # What else of `status.scaling` there is, the operator remembers for itself.
 _SHOWN: Final = ("current", "desired", "decision", "nextChange", "changes")
-_TIME: Final = 10
 _NUMBER: Final = re.compile(r"^\d+: ")
 
 
@@ -31,12 +30,11 @@ def scaling(facts: Facts, now: datetime, paper: Paper) -> list[Line]:
     changes = parts(found, "changes")
     if changes:
         lines += [[], [("Replicas that were written, oldest first", "heading")]]
-    for change in changes:
-        at = times.parse(change.get("at"))
-        head: Line = [(f"  {(clock(at, now) if at else '').ljust(_TIME)}", DIM)]
-        numbers = f"{change.get('from')} -> {change.get('to')}"
-        lines += hung(head, f"{numbers}: {_said(change)}", "", paper)
-    return lines
+    told = [
+        (times.parse(item.get("at")), f"{item.get('from')} -> {item.get('to')}: {_said(item)}")
+        for item in changes
+    ]
+    return lines + dated(told, now, paper)
 
 
 def wire(facts: Facts) -> dict[str, Any] | None:

@@ -68,6 +68,18 @@ def cut(line: Line, width: int | None) -> Line:
     return [*kept, ("…", kept[-1][1])]
 
 
+def dated(
+    entries: Sequence[tuple[datetime | None, str]], now: datetime, paper: Paper
+) -> list[Line]:
+    """One entry below the other, each behind its time."""
+    whens = [clock(at, now) if at else "" for at, _ in entries]
+    width = max((len(when) for when in whens), default=0) + 2
+    lines: list[Line] = []
+    for when, (_, text) in zip(whens, entries, strict=True):
+        lines += hung([(f"  {when.ljust(width)}", DIM)], text, "", paper)
+    return lines
+
+
 def columns(rows: Sequence[Sequence[Part]], gap: int = 2) -> list[Line]:
     """Rows with their cells one below the other; the last cell of a row is not padded."""
     widths: dict[int, int] = {}

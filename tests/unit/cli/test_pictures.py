@@ -137,6 +137,16 @@ def test_a_program_gets_the_decision_without_what_the_operator_remembers() -> No
     assert explain.wire(facts_of("at-rest"), NOW)["scaling"] is None
 
 
+def test_what_was_decided_on_another_day_has_its_date_before_it() -> None:
+    found, sets, pods = objects.rolled_back()
+    found["status"]["decisions"][0]["at"] = "2026-05-03T23:59:00Z"
+
+    lines = [plain(x) for x in explain.explain(Facts(found, sides(sets, pods)), NOW, Paper())]
+
+    assert "  2026-05-03 23:59:00  make the canary: new template bbb" in lines
+    assert any(line.startswith(f"  12:02:30{' ' * 13}reject the canary") for line in lines)
+
+
 @pytest.mark.parametrize("story", STORIES)
 def test_a_pipe_gets_ascii_and_whole_sentences(story: str) -> None:
     facts = facts_of(story)
