@@ -1,4 +1,4 @@
-"""The demo: four acts under real traffic, told as they happen, with the figures at the end.
+"""The demo: five acts under real traffic, told as they happen, with the figures at the end.
 
 Run by `make demo` on the test cluster, after `make deploy`. Exits with 1 when an act did not end as
 it should.
@@ -11,9 +11,10 @@ import time
 
 import requests
 
-from stage import manifests
+from stage import load_act, manifests
 from stage.acts import ACTS, Act, Result, play
 from stage.cluster import Cluster, KubectlFailed, WrongCluster, kubectl, path_of
+from stage.load_act import LoadAct, LoadResult
 from stage.narrator import say, typed
 from stage.story import Story
 
@@ -97,13 +98,63 @@ def table(results: list[Result]) -> str:
         "-" * 78,
     ]
     for number, result in enumerate(results, start=1):
-        seconds = result.decided_seconds
-        decided = "never" if seconds is None else f"{seconds:.1f} s"
+        decided = _seconds(result.decided_seconds)
         lines.append(
             f"{number} {result.act.title:<30} {decided:>8} {result.done_seconds:>7.1f} s "
             f"{result.served:>7} {result.failed:>6} {result.lost:>5} {result.pods_created:>5}"
         )
     return "\n".join(lines)
+
+
+def perform_load(story: Story, number: int, act: LoadAct) -> LoadResult:
+    """Play the act of the load with its words before and after."""
+    print(f"\n--- Act {number}: {load_act.TITLE}", flush=True)
+    say(
+        f"So far somebody had to know that {REPLICAS} pods are needed. From now on the load says "
+        f"it: {act.per_pod:g} requests per second for a pod, {act.min_replicas} to "
+        f"{act.max_replicas} pods. It is {act.calm:g} requests per second at first."
+    )
+    typed("-n", NAMESPACE, *act.typed)
+    result = load_act.play(story, act)
+    say(load_in_words(result))
+    for problem in result.problems:
+        say(f"NOT AS IT SHOULD: {problem}.")
+    return result
+
+
+def load_in_words(result: LoadResult) -> str:
+    """What the act of the load came to, in one sentence."""
+    followed = result.followed
+    return (
+        f"The first pod more was made {_seconds(followed.first_more_seconds)} after the rise, all "
+        f"were ready {_seconds(followed.all_ready_seconds)} after it; the last one too many was "
+        f"gone {_seconds(followed.last_gone_seconds)} after the fall. Of all requests failed: "
+        f"{result.failed}, lost: {result.lost}."
+    )
+
+
+def load_table(number: int, result: LoadResult) -> str:
+    """The figures of the act of the load, in 80 columns."""
+    followed = result.followed
+    seconds = (
+        followed.first_more_seconds,
+        followed.all_ready_seconds,
+        followed.last_gone_seconds,
+    )
+    pods = f"{followed.fewest} to {followed.most}"
+    lines = [
+        "act                        first pod   all pods   last pod   pods failed lost",
+        "                                more      ready       gone",
+        "-" * 78,
+        f"{number} {load_act.TITLE:<24}"
+        + "".join(f"{_seconds(each):>11}" for each in seconds)
+        + f"{pods:>7} {result.failed:>6} {result.lost:>4}",
+    ]
+    return "\n".join(lines)
+
+
+def _seconds(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.1f} s"
 
 
 def main() -> int:
@@ -117,6 +168,7 @@ def main() -> int:
     try:
         story = set_the_stage(cluster)
         results = [perform(story, number, act) for number, act in enumerate(ACTS, start=1)]
+        load = perform_load(story, len(ACTS) + 1, load_act.demo_act())
     except (KubectlFailed, AssertionError, TimeoutError, requests.RequestException) as error:
         print(f"The demo could not go on: {error}", file=sys.stderr)
         return 1
@@ -124,13 +176,14 @@ def main() -> int:
         if story is not None:
             story.close()
         cluster.close()
-    print(f"\n{table(results)}\n")
+    print(f"\n{table(results)}\n\n{load_table(len(ACTS) + 1, load)}\n")
     say(
         "Served by it: requests that the act's own version answered. Failed and lost: of all "
-        f"requests in the act. Namespace {NAMESPACE} is still there: kubectl -n {NAMESPACE} "
-        "get slr,deploy,rs,pods"
+        "requests in the act. First pod more and all pods ready: after the load had risen. Last "
+        f"pod gone: after it had fallen. Namespace {NAMESPACE} is still there: "
+        f"kubectl -n {NAMESPACE} get slr,deploy,rs,pods"
     )
-    return 1 if any(result.problems for result in results) else 0
+    return 1 if load.problems or any(result.problems for result in results) else 0
 
 
 if __name__ == "__main__":

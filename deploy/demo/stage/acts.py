@@ -1,4 +1,4 @@
-"""The four acts of the demo, and what each of them measures.
+"""The demo's four acts of releases, and what each of them measures.
 
 `play` types what a user would, waits for the end and measures; `Result.problems` says in sentences
 what did not go as it should. The end-to-end tests play the same acts and assert on the same result.
@@ -7,7 +7,6 @@ what did not go as it should. The end-to-end tests play the same acts and assert
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from stage.narrator import Narrator
@@ -120,7 +119,7 @@ def play(story: Story, act: Act) -> Result:
     narrator = Narrator(story)
     typed_at = time.time()
     story.kubectl(*act.typed)
-    ended = _wait(lambda: _ended(story, act, typed_at), act.timeout_seconds, narrator)
+    ended = narrator.tell_until(lambda: _ended(story, act, typed_at), act.timeout_seconds)
     done_at = time.time()
     result = Result(act, typed_at, done_at)
     _measure(story, result, before)
@@ -131,18 +130,6 @@ def play(story: Story, act: Act) -> Result:
         )
     result.problems += _judge(result)
     return result
-
-
-def _wait(condition: Callable[[], bool], timeout_seconds: float, narrator: Narrator) -> bool:
-    """Whether the condition came true in time; the narrator tells what happens meanwhile."""
-    deadline = time.monotonic() + timeout_seconds
-    while time.monotonic() < deadline:
-        narrator.tell_news()
-        if condition():
-            narrator.tell_news()
-            return True
-        time.sleep(0.2)
-    return False
 
 
 def _ended(story: Story, act: Act, typed_at: float) -> bool:
@@ -173,7 +160,7 @@ def decision_of(moments: list[Moment]) -> Moment | None:
 def _measure(story: Story, result: Result, before: Traffic) -> None:
     """Fill in what happened between the typing and the end."""
     # A request that was sent before the end may be answered after it.
-    result.traffic = _traffic_after(story, result.done_at)
+    result.traffic = traffic_after(story, result.done_at)
     counts = result.traffic.since(before)
     result.served = answered_by(counts, result.act.version)
     result.failed = failed(counts)
@@ -189,7 +176,7 @@ def _measure(story: Story, result: Result, before: Traffic) -> None:
         result.message = decided.message
 
 
-def _traffic_after(story: Story, instant: float) -> Traffic:
+def traffic_after(story: Story, instant: float) -> Traffic:
     """The counts once every request sent up to `instant` is answered or lost."""
 
     def complete() -> Traffic | None:
@@ -199,13 +186,18 @@ def _traffic_after(story: Story, instant: float) -> Traffic:
     return story.eventually(complete, 15, "the load generator answers with its counts")
 
 
+def lost_in_words(number: int, traffic: Traffic) -> str:
+    """How many requests were lost, and how."""
+    kinds = sorted({str(entry["kind"]) for entry in traffic.lost})
+    return f"{number} requests were lost ({', '.join(kinds)})"
+
+
 def _judge(result: Result) -> list[str]:
     """What did not go as it should, as sentences; empty when all did."""
     problems = []
     act = result.act
     if result.lost:
-        kinds = sorted({str(entry["kind"]) for entry in result.traffic.lost})
-        problems.append(f"{result.lost} requests were lost ({', '.join(kinds)})")
+        problems.append(lost_in_words(result.lost, result.traffic))
     if result.failed and not act.serves_errors:
         problems.append(f"{result.failed} requests were answered with an error")
     wanted = DECISIONS[act.phase_after]
