@@ -26,7 +26,7 @@ try: uv ## a first look, without a cluster: a good and a bad release, simulated
 	done
 
 .PHONY: demo
-demo: deploy ## the tour: a good release goes through, a bad one is rolled back
+demo: deploy ## the tour: a good release goes through, bad ones are rolled back, pods follow the load
 	@uv run --quiet python deploy/demo/run.py
 
 .PHONY: test
@@ -47,7 +47,7 @@ e2e: deploy ## the end-to-end tests, on the cluster; E2E="-k rollback" for some 
 	@uv run pytest tests/e2e --numprocesses 4 --dist worksteal $(E2E)
 
 .PHONY: bench
-bench: deploy ## what a release costs, and what a hundred Rollouts at rest cost
+bench: deploy ## what a release and a hundred Rollouts that scale cost; writes docs/benchmarks.md (10 minutes)
 	@uv run --quiet python tests/bench.py
 
 .PHONY: study

@@ -1,7 +1,10 @@
-"""What a release costs, and what a hundred Rollouts at rest cost: `make bench`.
+"""What a release costs, and what a hundred Rollouts cost that scale: `make bench`.
 
-    uv run python tests/bench.py             three good releases of eight replicas
-    uv run python tests/bench.py --idle 100  a hundred Rollouts at rest
+    uv run python tests/bench.py                three good releases of eight replicas, and the next
+    uv run python tests/bench.py --scaling 100  a hundred Rollouts that scale
+    uv run python tests/bench.py --idle 100     a hundred Rollouts at rest
+
+What is found of a hundred Rollouts that scale is written into docs/benchmarks.md.
 
 A release here has three steps (10, 25, 50 %) without durations and without analysis: all that is
 left is the starting of pods and the operator's own work. It is measured from the patch of the
@@ -14,7 +17,6 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,20 +29,20 @@ TESTS = Path(__file__).resolve().parent
 # What pytest is told by pyproject.toml, for a program of its own.
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "deploy" / "demo")]
 
+from bench_many import STEPS, bench_idle, bench_scaling  # noqa: E402
 from e2e import audit  # noqa: E402
 from e2e.node import OperatorProcesses  # noqa: E402
 from stage import manifests  # noqa: E402
-from stage.cluster import OPERATOR_USER, Cluster, Json, WrongCluster, apply, path_of  # noqa: E402
-from stage.manifests import step  # noqa: E402
+from stage.cluster import Cluster, WrongCluster  # noqa: E402
 from stage.story import Story  # noqa: E402
+from study import markdown, written  # noqa: E402
 
+DOCUMENT: Final = TESTS.parent / "docs" / "benchmarks.md"
+MANY: Final = 100
 REPLICAS: Final = 8
 RUNS: Final = 3
-STEPS: Final = [step(10), step(25), step(50)]
-IDLE_SECONDS: Final = 60
 # Argo Rollouts 1.10, measured on such a cluster.
 REFERENCE: Final = ("Argo Rollouts 1.10", "6.8 s", "59", "0.14 s", "")
-REFERENCE_IDLE_MIB: Final = 90
 
 
 @dataclass(frozen=True)
@@ -91,20 +93,12 @@ def release(story: Story, version: str) -> Cost:
     healthy_at = next(b[0] for a, b in pairs if a[1] != "Healthy" == b[1])
     cost = Cost(
         wall_seconds=healthy_at - patched_at,
-        requests=audit.counted(asked_since(position)),
+        requests=audit.counted(audit.of_operators(position)),
         cpu_seconds=process.cpu_seconds() - cpu_before,
         rss_mib=process.rss_mib(),
     )
     story.eventually(lambda: len(story.pods()) == REPLICAS, 60, "the old pods are gone")
     return cost
-
-
-def asked_since(position: int) -> list[Json]:
-    """The operators' requests since the mark. Those for their Lease come with the time that goes
-    by, and not with what is measured: they are left out.
-    """
-    asked = audit.finished(audit.by(OPERATOR_USER, audit.since(position)))
-    return [entry for entry in asked if entry.get("objectRef", {}).get("resource") != "leases"]
 
 
 def bench_releases(cluster: Cluster) -> None:
@@ -124,69 +118,20 @@ def bench_releases(cluster: Cluster) -> None:
         print(f"{count:>6}  {name}")
 
 
-def idle_objects(namespace: str, number: int) -> list[Json]:
-    """One Deployment without replicas, and its Rollout."""
-    name = f"web-{number}"
-    deployment = manifests.app(namespace, replicas=0)[-1]
-    deployment["metadata"]["name"] = name
-    labels = {"app": name}
-    deployment["spec"]["selector"]["matchLabels"] = labels
-    deployment["spec"]["template"]["metadata"]["labels"] = labels
-    rollout = manifests.rollout(namespace, name=name, steps=STEPS)
-    rollout["spec"]["targetRef"]["name"] = name
-    return [deployment, rollout]
-
-
-def bench_idle(cluster: Cluster, count: int) -> None:
-    """The memory, CPU and requests of an operator with so many Rollouts at rest."""
-    namespace = f"bench-{secrets.token_hex(3)}"
-    print(f"{count} Deployments and their Rollouts are made in {namespace} ...", flush=True)
-    objects = manifests.app(namespace, replicas=0)[:1]
-    for number in range(count):
-        objects += idle_objects(namespace, number)
-    try:
-        apply(objects)
-        wait_until_healthy(cluster, namespace, count)
-        measure_idle(count)
-    finally:
-        for item in cluster.items("rollouts", namespace):
-            cluster.delete(path_of("rollouts", namespace, item["metadata"]["name"]))
-        cluster.delete(f"/api/v1/namespaces/{namespace}")
-
-
-def wait_until_healthy(cluster: Cluster, namespace: str, count: int) -> None:
-    """Wait until all Rollouts are adopted, for at most three minutes."""
-    deadline = time.monotonic() + 180
-    while True:
-        items = cluster.items("rollouts", namespace)
-        healthy = sum(item.get("status", {}).get("phase") == "Healthy" for item in items)
-        print(f"{healthy} of {count} are Healthy", flush=True)
-        if healthy == count:
-            return
-        if time.monotonic() > deadline:
-            raise TimeoutError("Not all Rollouts became Healthy within 180 s.")
-        time.sleep(2)
-
-
-def measure_idle(count: int) -> None:
-    """Look at the operator for a minute in which nothing happens."""
-    process = OperatorProcesses()
-    position = audit.mark()
-    cpu_before = process.cpu_seconds()
-    time.sleep(IDLE_SECONDS)
-    requests = asked_since(position)
-    print(f"\n{count} Rollouts at rest, for {IDLE_SECONDS} s:\n")
-    print(
-        f"memory    {process.rss_mib():>6.0f} MiB   (Argo Rollouts 1.10: {REFERENCE_IDLE_MIB} MiB)"
-    )
-    print(f"CPU       {process.cpu_seconds() - cpu_before:>6.2f} s")
-    print(f"requests  {len(requests):>6}       {dict(audit.counted(requests))}")
+def bench_many(cluster: Cluster, count: int) -> None:
+    """So many Rollouts that scale; a hundred are written into docs/benchmarks.md."""
+    sentence, table = bench_scaling(cluster, count)
+    text = f"{sentence}\n\n{markdown(table)}"
+    print(f"\n{text}")
+    if count == MANY:
+        DOCUMENT.write_text(written(DOCUMENT.read_text(), "scaling", text))
 
 
 def main() -> int:
     """Run what the arguments ask for; the exit code of the process."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--idle", type=int, metavar="N", help="N Rollouts at rest instead")
+    parser.add_argument("--idle", type=int, metavar="N", help="only N Rollouts at rest")
+    parser.add_argument("--scaling", type=int, metavar="N", help="only N Rollouts that scale")
     arguments = parser.parse_args()
     try:
         cluster = Cluster()
@@ -196,8 +141,11 @@ def main() -> int:
     try:
         if arguments.idle:
             bench_idle(cluster, arguments.idle)
+        elif arguments.scaling:
+            bench_many(cluster, arguments.scaling)
         else:
             bench_releases(cluster)
+            bench_many(cluster, MANY)
     finally:
         cluster.close()
     return 0

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from stage.cluster import NODE, Json
+from stage.cluster import NODE, OPERATOR_USER, Json
 
 LOG: Final = "/var/log/kubernetes/audit.log"
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
@@ -66,6 +66,14 @@ def writes(entries: Iterable[Json]) -> list[Json]:
 def finished(entries: Iterable[Json]) -> list[Json]:
     """Each request once: a watch is written down at its start and again at its end."""
     return [entry for entry in entries if entry["stage"] == "ResponseComplete"]
+
+
+def of_operators(position: int) -> list[Json]:
+    """The operators' requests since the mark. Those for their Lease come with the time that goes
+    by, and not with what is measured: they are left out.
+    """
+    asked = finished(by(OPERATOR_USER, since(position)))
+    return [entry for entry in asked if entry.get("objectRef", {}).get("resource") != "leases"]
 
 
 def counted(entries: Iterable[Json]) -> Counter[str]:
