@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import yaml
 
+from sluice.api.convert import policy_of
+from stage import manifests
 from stage.load_act import (
     Followed,
     LoadAct,
@@ -54,6 +57,14 @@ def test_the_demo_has_its_numbers_from_the_patch_that_is_typed() -> None:
     # A load that measures 5 % more asks for no pod more: else chance would make one.
     assert act.pods_for(1.05 * act.calm) == 2
     assert act.pods_for(1.05 * act.busy) == 8
+
+
+def test_the_rollout_is_a_good_one_with_the_patch() -> None:
+    patch = yaml.safe_load((manifests.FOLDER / "patches" / "scaling.yaml").read_text())
+    policy = policy_of({**manifests.rollout("demo")["spec"], **patch["spec"]})
+    assert policy.scaling is not None
+    assert policy.scaling.behavior is not None
+    assert policy.scaling.behavior.down.window_seconds == demo_act().window_seconds
 
 
 def test_what_pods_did_is_measured_from_the_changes_of_the_load() -> None:
