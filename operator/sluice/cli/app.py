@@ -13,6 +13,7 @@ from sluice.cli import ordering, output, reading
 from sluice.cli.check import check
 from sluice.cli.errors import CliError
 from sluice.cli.exit_codes import Exit
+from sluice.cli.import_ import import_
 from sluice.cli.options import (
     Form,
     Name,
@@ -240,6 +241,7 @@ def _summary(problems: int, rollouts: int, others: int) -> str:
 
 app.command()(check)
 app.command()(simulate)
+app.command("import")(import_)
 
 
 @app.command()

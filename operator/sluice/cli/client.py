@@ -37,6 +37,13 @@ _GROUPS: Final = {
     "controllerrevisions": "/apis/apps/v1",
     "pods": "/api/v1",
     "namespaces": "/api/v1",
+    "horizontalpodautoscalers": "/apis/autoscaling/v2",
+    "scaledobjects": "/apis/keda.sh/v1alpha1",
+}
+_KINDS: Final = {
+    "rollouts": "Rollout",
+    "horizontalpodautoscalers": "HorizontalPodAutoscaler",
+    "scaledobjects": "ScaledObject",
 }
 
 
@@ -62,7 +69,7 @@ class Call:
 
     def __str__(self) -> str:
         group = _GROUPS[self.resource].removeprefix("/apis/").split("/")[0]
-        return f"{self.resource}.{group}" if group == "sluice.dev" else self.resource
+        return f"{self.resource}.{group}" if "." in group else self.resource
 
     @property
     def place(self) -> str:
@@ -306,11 +313,12 @@ def refusal(call: Call, code: int, raw: bytes) -> CliError:
 
 def _absent(call: Call) -> NotFound:
     if call.name is None:
+        whose = "KEDA" if call.resource == "scaledobjects" else "Sluice"
         return NotFound(
-            f"the cluster does not know {call}: is Sluice installed there, and is this the right "
+            f"the cluster does not know {call}: is {whose} installed there, and is this the right "
             "context?"
         )
-    kind = "Rollout" if call.resource == "rollouts" else call.resource.removesuffix("s")
+    kind = _KINDS.get(call.resource, call.resource.removesuffix("s"))
     return NotFound(f"there is no {kind} {call.name} {call.place}")
 
 

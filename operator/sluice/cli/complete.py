@@ -17,12 +17,24 @@ from sluice.cli.kubeconfig import Options, context_names, load
 # cobra's ShellCompDirective: NoFileComp, and Default, which completes file names.
 _NO_FILES: Final = ":4"
 _FILES: Final = ":0"
-_TAKE_FILES: Final = ("check", "lint")
+_TAKE_FILES: Final = ("check", "import", "lint")
+_AUTOSCALERS: Final = {"hpa": "horizontalpodautoscalers", "scaledobject": "scaledobjects"}
 
 
 def rollouts(ctx: Any, incomplete: str) -> list[str]:
     """The names of the namespace's Rollouts."""
     return [name for name in _names(ctx, "rollouts") if name.startswith(incomplete)]
+
+
+def autoscalers(ctx: Any, incomplete: str) -> list[str]:
+    """What can be imported from the namespace: `hpa/NAME` and `scaledobject/NAME`."""
+    return [
+        f"{kind}/{name}"
+        for kind, resource in _AUTOSCALERS.items()
+        if kind.startswith(incomplete.partition("/")[0])
+        for name in _names(ctx, resource)
+        if f"{kind}/{name}".startswith(incomplete)
+    ]
 
 
 def namespaces(ctx: Any, incomplete: str) -> list[str]:
@@ -42,7 +54,7 @@ def _names(ctx: Any, resource: str) -> list[str]:
         from sluice.cli.facts import name_of  # noqa: PLC0415
 
         api = Api(lambda: load(_options(ctx)))
-        place = api.namespace if resource == "rollouts" else None
+        place = None if resource == "namespaces" else api.namespace
         try:
             return [name_of(raw) for raw in api.list(resource, place)]
         finally:
@@ -108,5 +120,5 @@ def main() -> int:
         found = []
     for value, text in found:
         sys.stdout.write(f"{value}\t{text}\n" if text else f"{value}\n")
-    sys.stdout.write(f"{_FILES if words[:1] == ['lint'] else _NO_FILES}\n")
+    sys.stdout.write(f"{_FILES if words[:1] and words[0] in _TAKE_FILES else _NO_FILES}\n")
     return 0

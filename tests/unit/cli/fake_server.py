@@ -19,6 +19,8 @@ class FakeServer:
         self.objects: dict[str, Json] = {}
         self.lists: dict[str, list[Json]] = {}
         self.forbidden: set[tuple[str, str]] = set()
+        # Beginnings of paths of kinds that are not installed.
+        self.missing: set[str] = set()
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.headers: list[dict[str, str]] = []
         self.patches: list[Json] = []
@@ -108,7 +110,9 @@ class FakeServer:
         if path in self.lists:
             return 200, {"items": self.lists[path], "metadata": {}}
         *_, above, last = path.split("/")
-        if above in ("rollouts", "deployments"):
+        if path.startswith(tuple(self.missing)):
+            return 404, {"message": "404 page not found"}
+        if above in ("rollouts", "deployments", "horizontalpodautoscalers", "scaledobjects"):
             return 404, {"details": {"name": last}, "message": "not found"}
         return 200, {"items": [], "metadata": {}}
 
