@@ -81,7 +81,7 @@ def test_good_metrics_lack_nothing(story: Story, tmp_path: Path, way: tuple[str,
     assert 30 * RATE < errors["requestsPerMinute"] < 66 * RATE
     assert 0.005 < errors["badRatio"] < 0.05
     # A busy machine misses a scrape now and then.
-    assert 1 <= errors["scrapeSeconds"] < 2
+    assert 1 <= errors["scrapeSeconds"] < 3  # a busy machine misses scrapes
     assert 0 <= ratio["value"] < 0.5
     (seen,) = errors["steps"]
     # One of five pods.
