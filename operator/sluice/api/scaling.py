@@ -197,11 +197,9 @@ class Schedule(Wire):
     time_zone: TimeZone = Field(
         default="UTC", description="The IANA time zone of start, such as Europe/Berlin."
     )
-    min_replicas: int | None = _replicas(
-        "At least so many while it lasts; at most scaling's maxReplicas.", None
-    )
+    min_replicas: int | None = _replicas("At least so many while it lasts.", None)
     max_replicas: int | None = _replicas(
-        "At most so many while it lasts, where that is less than scaling's maxReplicas. Of several "
+        "At most so many while it lasts, in the place of scaling's maxReplicas. Of several "
         "schedules the highest floor and the lowest ceiling hold, and the floor wins.",
         None,
     )
@@ -230,9 +228,7 @@ def _check_schedules(schedules: tuple[Schedule, ...]) -> tuple[Schedule, ...]:
 class Scaling(Wire):
     """Replicas by metrics, with autoscaling/v2's arithmetic; no data never lowers them."""
 
-    model_config = ConfigDict(
-        json_schema_extra=validations(scaling_rules.BOUNDS_ORDERED, scaling_rules.FLOORS_BELOW_MAX)
-    )
+    model_config = ConfigDict(json_schema_extra=validations(scaling_rules.BOUNDS_ORDERED))
 
     mode: Literal["Active", "Recommend"] = Field(
         default="Active",
@@ -279,9 +275,4 @@ class Scaling(Wire):
     @model_validator(mode="after")
     def _bounds(self) -> Self:
         scaling_rules.BOUNDS_ORDERED.require(self.min_replicas <= self.max_replicas)
-        for schedule in self.schedules:
-            scaling_rules.FLOORS_BELOW_MAX.require(
-                (schedule.min_replicas or 0) <= self.max_replicas,
-                scaling_rules.floor_too_high(schedule.name),
-            )
         return self

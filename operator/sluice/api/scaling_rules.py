@@ -54,23 +54,6 @@ SCHEDULE_ORDERED: Final = Rule(
     field_path=".minReplicas",
 )
 
-_FLOOR_ADVICE: Final = (
-    "minReplicas must not be greater than scaling's maxReplicas: write a lower floor or a greater "
-    "maxReplicas"
-)
-_TOO_HIGH: Final = "has(s.minReplicas) && s.minReplicas > self.maxReplicas"
-FLOORS_BELOW_MAX: Final = Rule(
-    f"!has(self.schedules) || !self.schedules.exists(s, {_TOO_HIGH})",
-    f"schedules: {_FLOOR_ADVICE}",
-    f'"schedule %s: {_FLOOR_ADVICE}".format([self.schedules.filter(s, {_TOO_HIGH})[0].name])',
-    field_path=".schedules",
-)
-
-
-def floor_too_high(schedule: str) -> str:
-    """The sentence of FLOORS_BELOW_MAX about this schedule."""
-    return f"schedule {schedule}: {_FLOOR_ADVICE}"
-
 
 def _cron_field(atom: str, separators: str = "[-,/]") -> str:
     """A regular expression: numbers and names in ranges, steps and lists."""

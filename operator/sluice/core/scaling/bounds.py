@@ -43,14 +43,15 @@ class Range:
 
 
 def effective(scaling: Scaling, bounds: Bounds) -> Range:
-    """The highest floor and the lowest ceiling of all; the floor wins where they cross, since too
-    many pods cost less than too few.
+    """The highest floor of all, and the lowest ceiling of the schedules in force: it takes the
+    place of `maxReplicas`, which a schedule may raise for its time, too. The floor wins where they
+    cross, since too many pods cost less than too few.
     """
     floor, floor_by = scaling.min_replicas, ""
     ceiling, ceiling_by = scaling.max_replicas, ""
     if bounds.floor is not None and bounds.floor > floor:
         floor, floor_by = bounds.floor, bounds.floor_by or "schedule"
-    if bounds.ceiling is not None and bounds.ceiling < ceiling:
+    if bounds.ceiling is not None and bounds.ceiling != ceiling:
         ceiling, ceiling_by = bounds.ceiling, bounds.ceiling_by or "schedule"
     if floor > ceiling:
         ceiling, ceiling_by = floor, floor_by

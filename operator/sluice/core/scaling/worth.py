@@ -109,7 +109,8 @@ def _signed(recommendations: Recommendations, sign: int, scaling: Scaling) -> _S
     """The numbers within the bounds, beyond which more is nothing else; negative for the window
     of which the lowest counts.
     """
-    low, high = scaling.min_replicas, scaling.max_replicas
+    ceilings = (schedule.max_replicas or 0 for schedule in scaling.schedules)
+    low, high = scaling.min_replicas, max(scaling.max_replicas, *ceilings, 0)
     return [(each.at, sign * min(max(each.replicas, low), high)) for each in recommendations]
 
 

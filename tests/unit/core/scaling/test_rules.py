@@ -39,11 +39,12 @@ NIGHT = Bounds(ceiling=3, ceiling_by="night")
         (Bounds(floor=6, ceiling=3, floor_by="a", ceiling_by="b"), 8, 6,
          "6: not above 6 (schedule a)"),
         (Bounds(floor=30, floor_by="peak"), 8, 30, "30: not below 30 (schedule peak)"),
-        (Bounds(floor=1, ceiling=50), 25, 20, "20: not above 20 (maxReplicas)"),
+        (Bounds(floor=1), 25, 20, "20: not above 20 (maxReplicas)"),
+        (Bounds(ceiling=50, ceiling_by="sale"), 60, 50, "50: not above 50 (schedule sale)"),
         (Bounds(), 1, 2, "2: not below 2 (minReplicas)"),
     ],
 )  # fmt: skip
-def test_the_bounds_are_the_highest_floor_and_the_lowest_ceiling(
+def test_the_bounds_are_the_highest_floor_and_the_schedules_lowest_ceiling(
     bounds: Bounds, current: int, desired: int, message: str
 ) -> None:
     outage = facts(current, {"rps": OUT}, bounds=bounds)
