@@ -126,7 +126,7 @@ def test_a_rollout_that_only_recommends_writes_no_replicas(
 ) -> None:
     story = new_story("recommended", replicas=2)
     position = audit.mark()
-    adopt(story, metrics=wanted(5), mode="Recommend")
+    adopt(story, metrics=wanted(5), behavior=fast(), mode="Recommend")
     story.eventually(
         lambda: story.now().status.get("scaling", {}).get("desired") == 5, 30, "a recommendation"
     )
