@@ -15,9 +15,13 @@ from sluice.adapters.errors import NotFound
 from sluice.adapters.kube import Kube
 from sluice.adapters.lenient import map_of, maps_of, text_of
 from sluice.adapters.wire import Json, Resource
+from sluice.ports import ClusterError, Unreachable
 
 # How old a list may be where nothing is going to be written.
 LIST_SECONDS: Final = 15.0
+# A list that cannot be read now will do for so long, and is asked for again no sooner than this.
+_UNREAD_SECONDS: Final = 120.0
+_AGAIN_SECONDS: Final = 5.0
 # Without KEDA its kind is not there; it may be installed later.
 _ABSENT_SECONDS: Final = 60.0
 
@@ -26,10 +30,14 @@ Target = tuple[str, str]
 
 @dataclass(slots=True)
 class _Listed:
-    """One kind's targets, and until when (in the loop's time) the list will do."""
+    """One kind's targets, when (in the loop's time) they were read, and when to do so again; why
+    that has failed since.
+    """
 
+    read_at: float = float("-inf")
     until: float = float("-inf")
     found: dict[Target, str] = field(default_factory=dict)
+    failure: ClusterError | None = None
 
 
 class Autoscalers:
@@ -63,10 +71,20 @@ class Autoscalers:
         async with self._lock:
             now = asyncio.get_running_loop().time()
             if now >= listed.until:
-                found = await self._read(resource, self._scope)
-                listed.until = now + (_ABSENT_SECONDS if found is None else LIST_SECONDS)
-                listed.found = found or {}
+                await self._read_again(resource, listed, now)
+            old = now - listed.read_at > _UNREAD_SECONDS
+            if listed.failure and (old or not isinstance(listed.failure, Unreachable)):
+                raise listed.failure.with_traceback(None)
             return listed.found
+
+    async def _read_again(self, resource: Resource, listed: _Listed, now: float) -> None:
+        try:
+            found = await self._read(resource, self._scope)
+        except ClusterError as failure:
+            listed.failure, listed.until = failure, now + _AGAIN_SECONDS
+            return
+        listed.failure, listed.read_at, listed.found = None, now, found or {}
+        listed.until = now + (_ABSENT_SECONDS if found is None else LIST_SECONDS)
 
     async def _read(self, resource: Resource, namespace: str | None) -> dict[Target, str] | None:
         """The targets of one kind; None when there is no such kind, and nothing scales by it."""

@@ -27,7 +27,7 @@ class SharedSource:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._asked: dict[tuple[str, Query], _Asked] = {}
+        self._asked: dict[tuple[str, Query, float], _Asked] = {}
 
     async def ask(self, source: str, queries: tuple[Query, ...], timeout_seconds: float) -> Values:
         """The answer to each query by its name; never raises."""
@@ -39,11 +39,13 @@ class SharedSource:
     def _answer(self, source: str, query: Query, timeout_seconds: float) -> asyncio.Task[Answer]:
         now = asyncio.get_running_loop().time()
         nameless = replace(query, name="")
-        known = self._asked.get((source, nameless))
+        # Who gives an answer less time must not make it unknown to who gives it more.
+        question = (source, nameless, timeout_seconds)
+        known = self._asked.get(question)
         if known is None or now - known.at > timeout_seconds / 2:
             self._forget(now - timeout_seconds)
             one = asyncio.create_task(self._one(source, nameless, timeout_seconds))
-            known = self._asked[source, nameless] = _Asked(now, one)
+            known = self._asked[question] = _Asked(now, one)
         return known.answer
 
     async def _one(self, source: str, query: Query, timeout_seconds: float) -> Answer:

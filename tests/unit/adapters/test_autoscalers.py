@@ -7,6 +7,7 @@ import pytest
 
 from sluice.adapters.autoscalers import LIST_SECONDS, Autoscalers
 from sluice.adapters.wire import Json
+from sluice.ports import Denied, Unreachable
 from unit.adapters.fake_api import FakeApi
 
 pytestmark = pytest.mark.looptime
@@ -92,3 +93,35 @@ async def test_without_keda_its_kind_is_asked_for_once_a_minute() -> None:
     await asyncio.sleep(LIST_SECONDS)
     await scalers.of("ns", "web")
     assert sum("scaledobjects" in call for call in api.calls) == 2
+
+
+async def test_a_list_that_cannot_be_read_for_a_moment_will_do_as_it_was() -> None:
+    api = FakeApi()
+    scalers = Autoscalers(api)
+    api.add("horizontalpodautoscalers", scaler("mine", deployment()))
+    assert await scalers.of("ns", "web") == "HorizontalPodAutoscaler mine"
+    await asyncio.sleep(LIST_SECONDS)
+    busy = (503, {"reason": "ServiceUnavailable"})
+    api.answers = [busy]
+    assert await scalers.of("ns", "web") == "HorizontalPodAutoscaler mine"
+
+    # Not for the moment before replicas are written, and not for ever
+    api.answers = [busy]
+    with pytest.raises(Unreachable):
+        await scalers.of("ns", "web", fresh=True)
+    await asyncio.sleep(200)
+    api.answers = [busy]
+    with pytest.raises(Unreachable):
+        await scalers.of("ns", "web")
+
+
+async def test_a_list_that_is_refused_is_not_asked_for_in_every_pass() -> None:
+    api = FakeApi()
+    scalers = Autoscalers(api)
+    api.answers = [(403, {"reason": "Forbidden"})]
+    for _ in range(20):
+        with pytest.raises(Denied):
+            await scalers.of("ns", "web")
+    assert len(api.calls) == 1
+    await asyncio.sleep(LIST_SECONDS)
+    assert await scalers.of("ns", "web") is None

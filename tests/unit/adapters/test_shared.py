@@ -7,7 +7,7 @@ import pytest
 from sluice.adapters.rounds import Values
 from sluice.adapters.shared import SharedSource
 from sluice.core.plan import Query
-from sluice.core.readings import Known
+from sluice.core.readings import Known, Reason, Unknown
 
 pytestmark = pytest.mark.looptime
 
@@ -40,6 +40,24 @@ async def test_another_text_and_another_source_are_other_questions() -> None:
         shared.ask("other", (Query("a", "up"),), 5.0),
     )
     assert sorted(slow.texts) == ["default: down", "default: up", "other: up"]
+
+
+async def test_less_time_for_an_answer_is_nobody_elses() -> None:
+    class Impatient:
+        async def ask(
+            self, source: str, queries: tuple[Query, ...], timeout_seconds: float
+        ) -> Values:
+            await asyncio.sleep(min(timeout_seconds, 2.0))
+            answer = Known(1.0) if timeout_seconds > 2.0 else Unknown(Reason.TIMEOUT)
+            return tuple((query.name, answer) for query in queries)
+
+    shared = SharedSource(Impatient())
+    hasty, patient = await asyncio.gather(
+        shared.ask("default", (Query("a", "up"),), 1.0),
+        shared.ask("default", (Query("b", "up"),), 5.0),
+    )
+    assert hasty == (("a", Unknown(Reason.TIMEOUT)),)
+    assert patient == (("b", Known(1.0)),)
 
 
 async def test_an_answer_gets_old() -> None:
