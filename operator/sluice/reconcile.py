@@ -7,6 +7,7 @@ there is something to do at once, and writes the status when there is not.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from sluice.ports import (
     Parts,
     Rounds,
     Stale,
+    Unreachable,
 )
 from sluice.runtime.queue import AgainIn, Done, Outcome
 
@@ -41,12 +43,15 @@ _REFUSALS: Final = 5
 # Counters that move with every pod are shown at most so often; phases and steps at once.
 _COUNTERS_EVERY: Final = timedelta(seconds=1)
 _AFTER_REFUSAL_SECONDS: Final = 30.0
+# The replicas could not be set for a reason that may pass by itself.
+_AFTER_FAILURE_SECONDS: Final = 5.0
 
 
 @dataclass(slots=True)
 class _Memory:
     """What is kept between passes of one Rollout; all of it may be lost."""
 
+    uid: str = ""
     pods_of: tuple[str, ...] = ()
     pods_every_seconds: float = 0.0
     untold: list[Decision] = field(default_factory=list)
@@ -54,6 +59,34 @@ class _Memory:
     scaling: Memory | None = None
     # The first pass of a process, and each one after a surprise, reads afresh.
     fresh: bool = True
+
+
+@dataclass(slots=True)
+class _Refused:
+    """What was refused in this pass, in words: the rest of it goes on without. A release and
+    scaling do not hold each other up.
+    """
+
+    release: str = ""
+    scaling: str = ""
+    again_seconds: float = math.inf
+    # Setting the replicas failed in a way that may pass by itself: the readings still count.
+    passing: bool = False
+
+    def note(self, plan: Plan, error: ClusterError) -> bool:
+        """Whether the pass can go on without the plan's actions, of which one was refused."""
+        if plan.scales and not self.scaling:
+            self.scaling, self.passing = str(error), isinstance(error, Unreachable)
+            self._within(_AFTER_FAILURE_SECONDS if self.passing else _AFTER_REFUSAL_SECONDS)
+            return True
+        if isinstance(error, Denied) and not plan.scales and not self.release:
+            self.release = str(error)
+            self._within(_AFTER_REFUSAL_SECONDS)
+            return True
+        return False
+
+    def _within(self, seconds: float) -> None:
+        self.again_seconds = min(self.again_seconds, seconds)
 
 
 class Reconciler:
@@ -77,10 +110,10 @@ class Reconciler:
 
     async def __call__(self, key: Key) -> Outcome:
         """One pass. Raises ClusterError where the API server is in trouble: the queue waits."""
-        refusals = 0
+        refusals, refused = 0, _Refused()
         for _ in range(_TURNS):
             try:
-                outcome = await self._turn(key)
+                outcome = await self._turn(key, refused)
             except Stale as stale:
                 log.debug("%s: %s; reading afresh", key, stale)
                 self._memory(key).fresh = True
@@ -99,40 +132,73 @@ class Reconciler:
         """Another process may have led since the last pass: nothing that was kept holds."""
         self._memories.clear()
 
-    async def _turn(self, key: Key) -> Outcome | None:
+    async def _turn(self, key: Key, refused: _Refused) -> Outcome | None:
         """One look and what follows from it; None when the next look is due at once."""
-        rollout = await self._cluster.rollout(key)
+        rollout = await self._present(key)
         if rollout is None:
-            self._memories.pop(key, None)
-            self._rounds.forget(key)
-            self._scaling_rounds.forget(key)
-            self._cluster.forget(key)
-            self._journal.forget(key)
             return Done()
         memory = self._memory(key)
-        observed = await self._observe(key, rollout, memory, fresh=memory.fresh)
+        observed, plan = await self._planned(key, rollout, memory, refused)
+        try:
+            if not await self._acted(key, rollout, plan, refused):
+                memory.fresh = True
+                return None
+            again_at = await self._conclude(key, rollout, plan, memory, refused)
+        except Denied as denied:
+            return await self._stalled(key, observed, denied, memory)
+        memory.fresh = False
+        if plan.status is not None:
+            memory.pods_of, memory.pods_every_seconds = plan.pods_of, plan.pods_every_seconds
+        seconds = refused.again_seconds
+        if again_at is not None:
+            seconds = min(seconds, (again_at - self._clock.now()).total_seconds())
+        if math.isinf(seconds):
+            return Done()
+        return AgainIn(seconds) if seconds > 0 else None
+
+    async def _present(self, key: Key) -> Rollout | None:
+        """The Rollout, with nothing kept that is of another one or of another time."""
+        rollout = await self._cluster.rollout(key)
+        if rollout is None or self._memory(key).uid not in ("", rollout.ref.uid):
+            self._forget(key)
+        if rollout is None:
+            return None
+        memory = self._memory(key)
+        memory.uid = rollout.ref.uid
+        if rollout.policy is not None and rollout.policy.scaling is None:
+            # Who scales again begins anew: meanwhile somebody else has set the replicas.
+            memory.scaling = None
+        return rollout
+
+    async def _acted(self, key: Key, rollout: Rollout, plan: Plan, refused: _Refused) -> bool:
+        """Carries the actions out; false where one was refused that the pass can do without."""
+        try:
+            for action in plan.actions:
+                await self._cluster.apply(rollout, action)
+        except (Denied, Unreachable) as error:
+            if not refused.note(plan, error):
+                raise
+            log.warning("%s: %s", key, error)
+            return False
+        return True
+
+    async def _planned(
+        self, key: Key, rollout: Rollout, memory: _Memory, refused: _Refused
+    ) -> tuple[Observed, Plan]:
+        """What to do, and what it rests on: what is dangerous on fresh reads alone."""
+        observed = await self._observe(key, rollout, memory, refused, fresh=memory.fresh)
         plan = decide(observed)
         if (plan.needs_fresh or plan.dangerous) and not observed.fresh:
-            observed = await self._observe(key, rollout, memory, fresh=True)
+            observed = await self._observe(key, rollout, memory, refused, fresh=True)
             plan = decide(observed)
         if plan.scales:
             # One that came a moment ago must be known before replicas are written.
             observed = replace(observed, **await self._autoscaler(rollout, fresh=True))
             plan = decide(observed)
-        try:
-            again_at = await self._apply(key, rollout, plan, memory)
-        except Denied as denied:
-            return await self._refused(key, observed, denied, memory)
-        memory.fresh = False
-        if plan.status is not None:
-            memory.pods_of, memory.pods_every_seconds = plan.pods_of, plan.pods_every_seconds
-        if again_at is None:
-            return Done()
-        seconds = (again_at - self._clock.now()).total_seconds()
-        return AgainIn(seconds) if seconds > 0 else None
+        return observed, plan
 
     async def _observe(
-        self, key: Key, rollout: Rollout, memory: _Memory, *, fresh: bool
+        self, key: Key, rollout: Rollout, memory: _Memory, refused: _Refused, *, fresh: bool
     ) -> Observed:
         parts = await self._cluster.around(rollout, fresh=fresh)
         pods = None
@@ -159,6 +225,8 @@ class Reconciler:
             fresh=parts.fresh,
             scaling_round=self._scaling_rounds.latest(key),
             scaling_memory=memory.scaling,
+            release_refused=refused.release,
+            scaling_refused=refused.scaling,
             **await self._autoscaler(rollout, parts, fresh=False),
         )
 
@@ -179,20 +247,20 @@ class Reconciler:
         except ClusterError as error:
             return {"autoscaler": None, "autoscaler_problem": str(error)}
 
-    async def _apply(
-        self, key: Key, rollout: Rollout, plan: Plan, memory: _Memory
+    async def _conclude(
+        self, key: Key, rollout: Rollout, plan: Plan, memory: _Memory, refused: _Refused
     ) -> datetime | None:
-        """Carries the plan out; returns when to look again."""
-        for action in plan.actions:
-            await self._cluster.apply(rollout, action)
+        """What follows from a plan whose actions succeeded; returns when to look again."""
         if plan.decision is not None:
             self._journal.decided(rollout, plan.decision)
             memory.untold.append(plan.decision)
         if plan.scaling_memory is not None:
-            memory.scaling = plan.scaling_memory
+            before = memory.scaling.asked_at if memory.scaling else None
+            asked_at = before if refused.passing else plan.scaling_memory.asked_at
+            memory.scaling = replace(plan.scaling_memory, asked_at=asked_at)
         if plan.scaled is not None:
             self._journal.scaled(rollout, plan.scaled)
-        elif plan.status is not None:
+        elif plan.status is not None and not self._is_due(plan):
             self._journal.forget(key)
         if plan.ask is not None:
             self._rounds.submit(key, plan.ask)
@@ -220,7 +288,7 @@ class Reconciler:
         memory.untold.clear()
         return None
 
-    async def _refused(
+    async def _stalled(
         self, key: Key, observed: Observed, denied: Denied, memory: _Memory
     ) -> Outcome:
         """Somebody has to change something: say what, and look again now and then."""
@@ -232,6 +300,10 @@ class Reconciler:
         if wire != rollout.status:
             await self._cluster.apply_status(rollout, wire)
         return AgainIn(_AFTER_REFUSAL_SECONDS)
+
+    def _is_due(self, plan: Plan) -> bool:
+        """Whether the next look follows at once: then nothing has come to an end in this one."""
+        return plan.again_at is not None and plan.again_at <= self._clock.now()
 
     def _wire(
         self,
@@ -248,6 +320,13 @@ class Reconciler:
             decision=decision,
         )
 
+    def _forget(self, key: Key) -> None:
+        self._memories.pop(key, None)
+        self._rounds.forget(key)
+        self._scaling_rounds.forget(key)
+        self._cluster.forget(key)
+        self._journal.forget(key)
+
     def _memory(self, key: Key) -> _Memory:
         return self._memories.setdefault(key, _Memory())
 
@@ -259,7 +338,7 @@ def _decisions(wire: Mapping[str, Any]) -> Mapping[str, Any]:
 def _meaning(wire: Mapping[str, Any]) -> tuple[object, ...]:
     """What of a status is shown at once: all but counters and messages."""
     conditions = tuple((c["type"], c["status"], c["reason"]) for c in wire.get("conditions", ()))
-    release = wire.get("release") or {}
+    release, scaling = wire.get("release") or {}, wire.get("scaling") or {}
     return (
         wire.get("phase"),
         conditions,
@@ -267,4 +346,6 @@ def _meaning(wire: Mapping[str, Any]) -> tuple[object, ...]:
         release.get("step"),
         wire.get("lastCommand"),
         wire.get("observedGeneration"),
+        # It is remembered in there, and only written when that is worth it.
+        {name: value for name, value in scaling.items() if name != "current"},
     )

@@ -197,6 +197,10 @@ def _adopted(observed: Observed, deployment: Deployment, policy: Policy) -> Plan
     anchor = observed.anchor
     assert anchor is not None, "_prepare makes the anchor first"
     situation = guard.halted(Situation(observed, deployment, policy, anchor.ref.uid))
+    if observed.release_refused:
+        # Somebody has to change something; until then the release stands still, and it alone.
+        status = display.simple(observed, Phase.STALLED, observed.release_refused, "Refused")
+        return replicas.with_scaling(situation, Plan(status=status))
     plan = guard.told(situation, guard.guard(situation) or _release(situation))
     return replicas.with_scaling(situation, plan)
 

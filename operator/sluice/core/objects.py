@@ -210,6 +210,7 @@ class Observed:
     `pods_of` are the pod hashes that were looked for. `rival` names an older Rollout with the same
     target, `autoscaler` what else sets its replicas; `autoscaler_problem` says why that cannot be
     known. `scaling_memory` is what this process remembers; None: only the status tells.
+    `release_refused` and `scaling_refused` say which write was refused a moment ago, in this pass.
     """
 
     now: datetime
@@ -227,3 +228,5 @@ class Observed:
     scaling_memory: Memory | None = None
     autoscaler: str | None = None
     autoscaler_problem: str = ""
+    release_refused: str = ""
+    scaling_refused: str = ""

@@ -73,15 +73,14 @@ class _Beside:
 
     def _facts(self) -> Facts:
         base, answered = self._base, self._round
-        pods = self.situation.observed.pods or ()
         return Facts(
             current=self.situation.replicas,
             ready=base.ready_replicas if base else 0,
             ready_all=sum(rs.ready_replicas for rs in self.situation.living),
             answers=answered.values if answered else (),
             asked_at=answered.asked_at if answered else None,
-            lowering_waits=_WAITS.get(Phase(self.status.phase), ""),
-            pending=troubles.count_unplaced(pods),
+            lowering_waits=self._waits,
+            pending=self._pending,
             bounds=bounds(self.scaling.schedules, self.situation.now),
         )
 
@@ -96,6 +95,21 @@ class _Beside:
     def _base(self) -> ReplicaSet | None:
         """What is kept at N; in the gap of a swap the one that serves in its place."""
         return self.situation.base or self.situation.stable
+
+    @property
+    def _waits(self) -> str:
+        if self.situation.observed.release_refused:
+            # Nobody knows how far the release has come.
+            return "a write of the release was refused"
+        return _WAITS.get(Phase(self.status.phase), "")
+
+    @property
+    def _pending(self) -> int:
+        """The pods of what is kept at N that fit on no node. A canary's say nothing of it: what
+        is wrong with them may be their own.
+        """
+        pods, base = self.situation.observed.pods or (), self._base
+        return troubles.count_unplaced(p for p in pods if base and p.pod_hash == base.pod_hash)
 
     @property
     def _pods_unseen(self) -> bool:
@@ -119,7 +133,7 @@ class _Beside:
     def _may_write(self) -> bool:
         observed = self.situation.observed
         alone = observed.autoscaler is None and not observed.autoscaler_problem
-        return self.scaling.mode is Mode.ACTIVE and alone
+        return self.scaling.mode is Mode.ACTIVE and alone and not observed.scaling_refused
 
     # --- what comes of it
 
@@ -138,9 +152,10 @@ class _Beside:
         )
 
     def _show(self, scaled: Scaled) -> Plan:
-        instants = (self.rest.again_at, *self._looks(scaled))
+        seen = self._with_pods(self.rest)
+        instants = (seen.again_at, *self._looks(scaled))
         return replace(
-            self._with_pods(self.rest),
+            seen,
             status=self._told(scaled),
             ask_scaling=self._ask(),
             scaled=scaled,

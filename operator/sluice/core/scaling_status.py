@@ -14,7 +14,7 @@ from typing import Any, Final
 from sluice.core import display, troubles
 from sluice.core.plan import Condition, Status
 from sluice.core.scaling.kept import Said, Scaled
-from sluice.core.scaling.policy import Scaling
+from sluice.core.scaling.policy import Mode, Scaling
 from sluice.core.scaling.shown import shown
 from sluice.core.scaling.worth import worth_keeping
 from sluice.core.situation import Situation
@@ -25,6 +25,8 @@ LIMITED: Final = "ScalingLimited"
 CAPACITY: Final = "CapacityLimited"
 # Reasons of ScalingActive that a person has to know of at once.
 _CONFLICT: Final = "OtherAutoscaler"
+# As of an HPA's condition AbleToScale.
+_REFUSED: Final = "FailedUpdateScale"
 _EXPECTED: Final = frozenset({"ScalingDisabled", "NoReadings"})
 
 
@@ -39,10 +41,14 @@ def with_scaling(
     if written or stored is None or worth_keeping(stored, scaled, scaling):
         new = shown(scaled, stored, written=written)
     else:
-        new, told = dict(stored), _stored(situation, ACTIVE, LIMITED) or told
+        new, told = dict(stored), _still(situation, scaled) or told
+    if situation.observed.scaling_refused and scaled.desired != scaled.current:
+        told[0] = _failed(scaled, situation.observed.scaling_refused)
     new["current"] = scaled.desired if written else scaled.current
     beside = replace(status, scaling=new, conditions=(*status.conditions, *told))
-    return _with_conflict(situation, _with_capacity(situation, _with_unknown(beside, told[0])))
+    whole = _with_capacity(situation, _with_unknown(beside, told[0]))
+    # Who only recommends is in nobody's way.
+    return _with_conflict(situation, whole) if scaling.mode is Mode.ACTIVE else whole
 
 
 def as_before(situation: Situation, status: Status) -> Status:
@@ -59,6 +65,20 @@ def as_before(situation: Situation, status: Status) -> Status:
 def _stored_scaling(situation: Situation) -> Mapping[str, Any] | None:
     stored = situation.observed.rollout.status.get("scaling")
     return stored if isinstance(stored, Mapping) else None
+
+
+def _still(situation: Situation, scaled: Scaled) -> list[Condition]:
+    """The stored conditions, where they still hold: that the replicas could not be set does until
+    somebody decides on them again.
+    """
+    stored = _stored(situation, ACTIVE, LIMITED)
+    failed = any(condition.reason == _REFUSED for condition in stored)
+    return [] if failed and scaled.fresh else stored
+
+
+def _failed(scaled: Scaled, why: str) -> Condition:
+    message = f"the replicas could not be set to {scaled.desired}: {why}"
+    return Condition(ACTIVE, status=False, reason=_REFUSED, message=message)
 
 
 def _said(kind: str, said: Said) -> Condition:

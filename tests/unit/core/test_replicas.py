@@ -209,6 +209,44 @@ def test_pods_that_do_not_fit_are_looked_at_and_said() -> None:
     assert world.condition("CapacityLimited") is None
 
 
+def test_missing_pods_are_looked_at_more_often_than_metrics() -> None:
+    world = scaled_world(6, interval_seconds=600.0)
+    world.run(5)
+    world.at_most["web:1"] = 3
+    world.edit(replicas=5)
+    world.settle()
+    assert world.plan.pods_every_seconds == 5.0
+    assert world.plan.again_at == world.now + timedelta(seconds=5)
+
+
+def test_a_canary_that_fits_on_no_node_does_not_hold_raising_up() -> None:
+    world = scaled_world(4)
+    world.run(10)
+    world.at_most["web:2"] = 0
+    world.set_image("web:2")
+    world.settle()
+    canary = world.of("web:2")
+    stuck = Pod("web-x", canary.pod_hash, unschedulable="0/5 nodes match the node selector.")
+    world.pods = (stuck, replace(stuck, name="web-y"))
+    world.values["load"] = Known(12)
+    world.run(10)
+    assert world.d.replicas == 12
+    assert world.phase == "Progressing"
+    limited = world.condition("CapacityLimited")
+    assert limited is not None
+    assert limited.message.startswith("2 canary pods do not fit on any node")
+
+
+def test_who_only_recommends_is_in_no_conflict() -> None:
+    world = scaled_world(7, mode=Mode.RECOMMEND)
+    world.autoscaler = "HorizontalPodAutoscaler web"
+    world.run(10)
+    assert world.condition("Conflict") is None
+    ready = world.condition("Ready")
+    assert ready is not None
+    assert ready.status
+
+
 def test_an_unpaused_gate_and_an_invalid_spec_do_not_lose_what_was_shown() -> None:
     world = scaled_world(7)
     world.run(30)
