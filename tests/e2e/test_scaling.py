@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -83,6 +84,11 @@ def test_replicas_follow_a_load_that_rises_and_falls(
     assert crossed is not None
     followed = next(at for at, number in course if number > 2)
     assert followed - crossed <= 2 * interval, course
+
+    # And each change was told, with its reason
+    told = [(each["from"], each["to"]) for each in story.now().status["scaling"]["changes"]]
+    seen = [(a, b) for (_, a), (_, b) in pairwise(deployment.replicas(begun))]
+    assert told[-len(seen) :] == seen[-len(told) :], story.tell()
 
     # And stayed within their bounds, did not turn within the window, and nothing was lost
     assert {number for _, number in course} <= set(range(2, 7)), course
