@@ -21,7 +21,8 @@ def say(text: str) -> None:
 def typed(*arguments: str) -> None:
     """Print a kubectl command as a user types it."""
     command = " ".join(("kubectl", *arguments))
-    print(textwrap.fill(f"$ {command}", WIDTH, subsequent_indent="    "), flush=True)
+    lines = textwrap.fill(f"$ {command}", WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+    print(lines, flush=True)
 
 
 class Narrator:
