@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import requests
@@ -159,7 +160,11 @@ def room(cluster: Cluster) -> int:
     """How many pods more the node takes, without the spare ones."""
     takes = int(cluster.get(f"/api/v1/nodes/{NODE}")["status"]["allocatable"]["pods"])
     pods = cluster.get("/api/v1/pods")["items"]
-    there = sum(pod["status"].get("phase") not in ("Succeeded", "Failed") for pod in pods)
+    there = sum(
+        pod["status"].get("phase") not in ("Succeeded", "Failed")
+        and "deletionTimestamp" not in pod["metadata"]
+        for pod in pods
+    )
     return max(0, takes - there - SPARE_PODS)
 
 
@@ -216,10 +221,10 @@ def bench_scaling(cluster: Cluster, count: int) -> tuple[str, list[list[str]]]:
     with many(cluster, count, with_pod) as namespace:
         apply(load(namespace, per_second=with_pod))
         rows.append(_measured("without `spec.scaling`"))
-        for title, question in (("one query for all", SAME), ("a query for each", OWN)):
-            asked = scaling(*question)
+        for title, (query, per_pod) in (("one query for all", SAME), ("a query for each", OWN)):
+            asked = scaling(query, per_pod)
             apply([rollout(namespace, number, asked) for number in range(count)])
-            wait_for(cluster, namespace, _looks)
+            wait_for(cluster, namespace, partial(_looks, per_pod=per_pod))
             rows.append(_measured(f"interval {INTERVAL}, {title}"))
     sentence = (
         f"{count} Rollouts for {SCALING_SECONDS} s, {with_pod} with a pod each and "
@@ -233,10 +238,11 @@ def _measured(title: str) -> list[str]:
     return look(SCALING_SECONDS).row(title)
 
 
-def _looks(item: Json) -> bool:
-    """Whether the Rollout's scaling has readings for its present spec, or is off at 0 replicas."""
-    status = item["status"]
-    if status.get("observedGeneration") != item["metadata"]["generation"]:
-        return False
-    said = next((c for c in status.get("conditions", []) if c["type"] == "ScalingActive"), None)
-    return said is not None and (said["status"] == "True" or said["reason"] == "ScalingDisabled")
+def _looks(item: Json, per_pod: int) -> bool:
+    """Whether the status tells of a reading for this target, or that scaling is off at 0."""
+    decision = item["status"].get("scaling", {}).get("decision", {})
+    known = any(
+        metric["target"] == str(per_pod) and "value" in metric
+        for metric in decision.get("metrics", [])
+    )
+    return known or decision.get("cause") == "Disabled"
