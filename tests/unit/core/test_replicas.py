@@ -90,6 +90,20 @@ def test_beside_another_autoscaler_nothing_is_written_until_it_goes() -> None:
     assert world.condition("Conflict") is None
 
 
+def test_a_recommendation_beside_another_autoscaler_is_no_conflict() -> None:
+    world = scaled_world(7, mode=Mode.RECOMMEND)
+    world.autoscaler = "HorizontalPodAutoscaler rival"
+    world.run(30)
+    assert world.d.replicas == 4
+    assert world.condition("Conflict") is None
+    ready = world.condition("Ready")
+    assert ready is not None
+    assert ready.status
+    assert world.plan.status is not None
+    assert world.plan.status.scaling is not None
+    assert world.plan.status.scaling["desired"] == 7
+
+
 def test_what_is_unknown_lowers_nothing_and_is_said_beside_the_phase() -> None:
     world = scaled_world(2)
     world.values["load"] = Unknown(Reason.TIMEOUT)
