@@ -22,7 +22,7 @@ from sluice.core.scaling.decision import decide
 from sluice.core.scaling.kept import Facts, Memory, Scaled
 from sluice.core.scaling.policy import Mode, Scaling
 from sluice.core.scaling.schedules import bounds
-from sluice.core.situation import Situation
+from sluice.core.situation import Situation, State
 from sluice.core.table import Phase
 
 # Answers older than so many intervals, and a query's time, say nothing of now.
@@ -35,6 +35,7 @@ _WAITS: Final = {
     Phase.PROMOTING: "a version is being promoted",
     Phase.ROLLING_BACK: "a version is being rolled back",
 }
+_RETURNS: Final = frozenset({State.RETURNING, State.RECLAIMING})
 
 
 def with_scaling(situation: Situation, plan: Plan) -> Plan:
@@ -101,7 +102,11 @@ class _Beside:
         if self.situation.observed.release_refused:
             # Nobody knows how far the release has come.
             return "a write of the release was refused"
-        return _WAITS.get(Phase(self.status.phase), "")
+        phase = Phase(self.status.phase)
+        if phase is Phase.STALLED and self.situation.state in _RETURNS:
+            # A rollback whose version does not come up is still one.
+            phase = Phase.ROLLING_BACK
+        return _WAITS.get(phase, "")
 
     @property
     def _pending(self) -> int:

@@ -163,6 +163,21 @@ def test_lowering_waits_for_a_rollback_and_raising_does_not() -> None:
     assert world.d.replicas == 2
 
 
+def test_lowering_waits_for_a_rollback_that_does_not_come_up() -> None:
+    world = scaled_world(4, steps=(Step(90, 60.0),))
+    world.set_policy(replace(world.policy, progress_deadline_seconds=20.0))
+    world.run(10)
+    world.set_image("web:2")
+    world.run(10)
+    world.at_most["web:1"] = 1
+    world.command("abort")
+    world.values["load"] = Known(2)
+    world.run(60)
+    assert world.phase == "Stalled"
+    assert world.situation().state is State.RECLAIMING
+    assert world.d.replicas == 4
+
+
 def test_equal_intervals_ask_at_equal_instants() -> None:
     world = scaled_world(4)
     world.run(12)
