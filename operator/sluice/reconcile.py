@@ -147,8 +147,6 @@ class Reconciler:
         except Denied as denied:
             return await self._stalled(key, observed, denied, memory)
         memory.fresh = False
-        if plan.status is not None:
-            memory.pods_of, memory.pods_every_seconds = plan.pods_of, plan.pods_every_seconds
         seconds = refused.again_seconds
         if again_at is not None:
             seconds = min(seconds, (again_at - self._clock.now()).total_seconds())
@@ -268,6 +266,8 @@ class Reconciler:
             self._scaling_rounds.submit(key, plan.ask_scaling)
         if plan.status is None:
             return plan.again_at
+        # Before the status, which may be refused: the pods are to be seen all the same.
+        memory.pods_of, memory.pods_every_seconds = plan.pods_of, plan.pods_every_seconds
         later = await self._show(rollout, plan.status, memory)
         return min((at for at in (plan.again_at, later) if at), default=None)
 

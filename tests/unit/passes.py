@@ -71,6 +71,7 @@ class Passes:
         self.refuses: dict[type[Any], ClusterError] = {}
         self.tried: list[Action] = []
         self.statuses: list[JsonMap] = []
+        self.refuses_status: ClusterError | None = None
         self.reconciler = Reconciler(
             self, self.rounds, self, self.journal, scaling_rounds=self.scaling_rounds
         )
@@ -166,6 +167,8 @@ class Passes:
 
     async def apply_status(self, rollout: Rollout, status: JsonMap) -> None:
         assert self.world.rollout is not None
+        if self.refuses_status is not None:
+            raise self.refuses_status
         self.statuses.append(status)
         self.world.rollout = replace(self.world.rollout, status=status)
 

@@ -4,13 +4,14 @@ server refuses a write.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from world import START, World
 
-from sluice.core.objects import Role
+from sluice.core.objects import Container, Pod, Role
 from sluice.core.plan import CreateReplicaSet, PatchRollout, ScaleDeployment
 from sluice.core.policy import Metric, Policy, Step
 from sluice.core.readings import Known
@@ -198,6 +199,21 @@ def test_a_release_that_is_refused_does_not_hold_raising_up() -> None:
     found.when_due(400)
     assert found.world.d.replicas == 8
     assert found.status["scaling"]["decision"]["cause"] == "Waiting"
+
+
+def test_a_status_that_is_refused_does_not_hide_the_pods() -> None:
+    found = passes()
+    found.world.set_image("web:2")
+    found.run(5)
+    found.refuses_status = Denied("patch rollouts/status web: 403 Forbidden: no")
+    canary = found.world.of("web:2")
+    crashing = Pod("web-x", canary.pod_hash, containers=(Container("app", restarts=3),))
+    found.world.pods = (crashing, Pod("web-y", found.world.of("web:1").pod_hash))
+    found.reconciler.new_term()
+    for _ in range(4):
+        with suppress(Denied):
+            found.one()
+    assert found.world.of("web:2").role is Role.REJECTED
 
 
 def test_a_refusal_before_the_deployment_is_adopted_is_said_and_not_repeated_at_once() -> None:
