@@ -205,6 +205,8 @@ def test_a_status_that_is_refused_does_not_hide_the_pods() -> None:
     found = passes()
     found.world.set_image("web:2")
     found.run(5)
+    # What there is to be written differs from what is stored
+    found.world.change(found.world.of("web:1"), status_available=3)
     found.refuses_status = Denied("patch rollouts/status web: 403 Forbidden: no")
     canary = found.world.of("web:2")
     crashing = Pod("web-x", canary.pod_hash, containers=(Container("app", restarts=3),))
