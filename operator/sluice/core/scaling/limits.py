@@ -19,6 +19,9 @@ MOST_EVENTS: Final = 60
 _FACTOR: Final = 2
 _FLOOR: Final = 4
 
+# Clocks of two machines that run the operator in turn may differ so much.
+_CLOCK_SLACK: Final = timedelta(seconds=10)
+
 Events = tuple[ScaleEvent, ...]
 
 
@@ -90,7 +93,8 @@ def recent(behavior: Behavior | None, events: Iterable[ScaleEvent], now: datetim
     policies = (*behavior.up.limits, *behavior.down.limits)
     longest = max((policy.period_seconds for policy in policies), default=0)
     cutoff = now - timedelta(seconds=longest)
-    kept = [event for event in events if event.at > cutoff]
+    # After the clock was set back, an event of a later time would count for as long as that.
+    kept = [event for event in events if cutoff < event.at <= now + _CLOCK_SLACK]
     while len(kept) > MOST_EVENTS:
         kept = _joined(kept)
     return tuple(kept)

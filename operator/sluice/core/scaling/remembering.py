@@ -12,6 +12,9 @@ from sluice.core.times import parse
 
 # More than is ever written; a longer list is not read to its end.
 _MOST_READ: Final = 200
+# What was kept is of these years; others cannot be computed with, or were never kept.
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2999
 
 T = TypeVar("T")
 
@@ -61,7 +64,7 @@ def _whole(value: Any) -> int | None:
 
 def _instant(value: Any) -> datetime | None:
     instant = parse(value) if isinstance(value, str) else None
-    try:
-        return instant.astimezone(UTC) if instant else None
-    except OverflowError:
+    # Go's zero time is a legal date-time, and a second before it is none.
+    if instant is None or not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         return None
+    return instant.astimezone(UTC)

@@ -70,7 +70,8 @@ def stabilized(
 
 def closed(memory: Memory, scaling: Scaling, current: int, now: datetime) -> Recommendations:
     """The recommendations, each with the last round that asked for it. That of the newest was an
-    interval ago; or, when metrics have been unknown since, an interval before that began.
+    interval ago, or later where that round is known: the interval may have been shorter then. When
+    metrics have been unknown since, it was an interval before that began.
 
     Before the first of all stands the present number, as in the HPA: somebody has chosen it, and
     the first sight of a Deployment does not lower it before its window.
@@ -81,6 +82,8 @@ def closed(memory: Memory, scaling: Scaling, current: int, now: datetime) -> Rec
         Recommendation(min(each.at, now), each.replicas) for each in memory.recommendations
     )
     end = min(memory.unknown_since or now, now) - timedelta(seconds=scaling.interval_seconds)
+    if memory.unknown_since is None and memory.asked_at is not None:
+        end = max(end, min(memory.asked_at, now))
     return (*older, Recommendation(max(newest.at, end), newest.replicas))
 
 

@@ -125,6 +125,29 @@ def test_while_the_operator_is_down_a_recommendation_holds() -> None:
     assert course.rounds(2, 19) == [8] * 19
 
 
+def test_a_longer_interval_does_not_forget_the_window() -> None:
+    course = Course(policy(behavior=windows(0, 300)), 10)
+    for _ in range(40):
+        course.round(10)
+    course.scaling = replace(course.scaling, interval_seconds=600.0)
+    assert course.round(3).desired == 10
+
+
+def test_the_zero_time_of_go_is_no_time() -> None:
+    edited = {"unknownSince": "0001-01-01T00:00:00Z", "askedAt": "9999-12-31T23:59:59Z"}
+    stored = {**edited, "recommendations": [{"at": "2026-01-01T12:00:00Z", "replicas": 3}]}
+    memory = remember(stored)
+    assert (memory.unknown_since, memory.asked_at) == (None, None)
+    assert len(memory.recommendations) == 1
+    decide(policy(), facts(4, 50), memory, NOW)
+
+
+def test_a_change_of_a_later_time_is_not_counted_until_then() -> None:
+    behavior = limited(up=(pods(2, 60),))
+    events = (ScaleEvent(at(3600), 2), ScaleEvent(at(5), 1), ScaleEvent(at(-30), 1))
+    assert [event.change for event in recent(behavior, events, NOW)] == [1, 1]
+
+
 def test_a_constant_recommendation_is_remembered_once() -> None:
     course = Course(policy(), 8)
     course.round(8)
