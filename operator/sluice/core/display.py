@@ -43,9 +43,9 @@ def _scaling_before(observed: Observed) -> Mapping[str, Any] | None:
     """What was shown of scaling: its windows are kept there, and must not begin anew only because
     the spec was wrong for a while.
     """
-    policy, stored = observed.rollout.policy, observed.rollout.status.get("scaling")
+    policy = observed.rollout.policy
     scales = policy is None or policy.scaling is not None
-    return stored if scales and isinstance(stored, Mapping) else None
+    return observed.rollout.stored_scaling if scales else None
 
 
 def full(situation: Situation, phase: Phase, reason: str, message: str) -> Status:

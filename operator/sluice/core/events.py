@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from sluice.core import keys, sizing
+from sluice.core import keys, sizing, times
 from sluice.core.commands import Accepted, accepted
 from sluice.core.objects import ReplicaSet
 from sluice.core.readings import Reason
-from sluice.core.situation import CLOCK_SLACK, Situation, State
+from sluice.core.situation import Situation, State
 from sluice.core.table import TABLE, Event
 from sluice.core.verdict import Verdict, overall
 
@@ -177,7 +177,7 @@ def _unknown(situation: Situation) -> bool:
     if latest is None or stale is None or situation.now > stale:
         return True
     # One from the future was read before the clock was set back: nobody knows how old it is.
-    if not first_reading_at(situation) <= latest.asked_at <= situation.now + CLOCK_SLACK:
+    if not first_reading_at(situation) <= latest.asked_at <= situation.now + times.CLOCK_SLACK:
         return True
     judged_all = len(situation.judgements) == len(situation.data.analysis.metrics)
     return not judged_all or overall(situation.judgements) in (Verdict.FAIL, Verdict.UNKNOWN)

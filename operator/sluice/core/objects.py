@@ -56,6 +56,12 @@ class Rollout:
     deleting: bool = False
     status: JsonMap = field(default_factory=dict)
 
+    @property
+    def stored_scaling(self) -> JsonMap | None:
+        """What the status says of scaling; None where it says nothing."""
+        stored = self.status.get("scaling")
+        return stored if isinstance(stored, Mapping) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:

@@ -90,7 +90,7 @@ class _Beside:
         observed = self.situation.observed
         if observed.scaling_memory is not None:
             return observed.scaling_memory
-        return remembering.remember(observed.rollout.status.get("scaling"))
+        return remembering.remember(observed.rollout.stored_scaling)
 
     @property
     def _base(self) -> ReplicaSet | None:
@@ -119,10 +119,14 @@ class _Beside:
     @property
     def _pods_unseen(self) -> bool:
         """Whether pods are missing, and nobody has looked yet why."""
+        short = self._short
+        return short is not None and short.pod_hash not in self.situation.observed.pods_of
+
+    @property
+    def _short(self) -> ReplicaSet | None:
+        """What is kept at N, while pods of it are missing."""
         base = self._base
-        if base is None or base.ready_replicas >= self.situation.replicas:
-            return False
-        return base.pod_hash not in self.situation.observed.pods_of
+        return base if base and base.ready_replicas < self.situation.replicas else None
 
     @property
     def _round(self) -> Round | None:
@@ -179,10 +183,10 @@ class _Beside:
 
     def _with_pods(self, plan: Plan) -> Plan:
         """The plan, with the pods of what is kept at N to be seen while some are missing."""
-        base = self._base
-        if base is None or base.ready_replicas >= self.situation.replicas:
+        short = self._short
+        if short is None:
             return plan
-        hashes = tuple(dict.fromkeys((*plan.pods_of, base.pod_hash)))
+        hashes = tuple(dict.fromkeys((*plan.pods_of, short.pod_hash)))
         seconds = min(plan.pods_every_seconds or _PODS_SECONDS, _PODS_SECONDS)
         again = self.situation.after(seconds)
         sooner = min(plan.again_at or again, again)

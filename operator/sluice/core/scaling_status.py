@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from sluice.core import display, troubles
 from sluice.core.plan import Condition, Status
@@ -36,7 +36,7 @@ def with_scaling(
     """The status of the release, with the decision in it. `written`: the replicas are what it says
     by now.
     """
-    stored = _stored_scaling(situation)
+    stored = situation.observed.rollout.stored_scaling
     told = [_said(ACTIVE, scaled.active), _said(LIMITED, scaled.limited)]
     if written or stored is None or worth_keeping(stored, scaled, scaling):
         new = shown(scaled, stored, written=written)
@@ -57,14 +57,9 @@ def as_before(situation: Situation, status: Status) -> Status:
     kept = [c for c in _stored(situation, ACTIVE, LIMITED, CAPACITY) if c.type not in known]
     return replace(
         status,
-        scaling=_stored_scaling(situation),
+        scaling=situation.observed.rollout.stored_scaling,
         conditions=(*status.conditions, *kept),
     )
-
-
-def _stored_scaling(situation: Situation) -> Mapping[str, Any] | None:
-    stored = situation.observed.rollout.status.get("scaling")
-    return stored if isinstance(stored, Mapping) else None
 
 
 def _still(situation: Situation, scaled: Scaled) -> list[Condition]:

@@ -21,8 +21,6 @@ from sluice.core.release_data import ReleaseData, load
 from sluice.core.troubles import Trouble, find
 from sluice.core.verdict import Judgement, fold, judge_all
 
-# Clocks of two machines that run the operator in turn may differ so much.
-CLOCK_SLACK = timedelta(seconds=10)
 # An annotation may hold any number.
 _MOST_LOST_SECONDS = 10**6
 
@@ -340,7 +338,7 @@ class Situation:
         the future that the clock must have been set back since.
         """
         instant = times.parse(replica_set.annotations.get(key)) if replica_set else None
-        return instant if instant and instant <= self.now + CLOCK_SLACK else None
+        return instant if instant and instant <= self.now + times.CLOCK_SLACK else None
 
     def since(self, replica_set: ReplicaSet | None, key: str) -> datetime:
         """The instant that an annotation holds, or now."""

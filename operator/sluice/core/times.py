@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+# Clocks of two machines that run the operator in turn may differ so much.
+CLOCK_SLACK: Final = timedelta(seconds=10)
 
 
 def stamp(instant: datetime) -> str:

@@ -70,12 +70,16 @@ def find(
 
 def count_unplaced(pods: Iterable[Pod]) -> int:
     """How many of the pods fit on no node."""
-    return sum(1 for pod in pods if pod.unschedulable and not pod.deleting)
+    return len(_unplaced(pods))
+
+
+def _unplaced(pods: Iterable[Pod]) -> list[Pod]:
+    return [pod for pod in pods if pod.unschedulable and not pod.deleting]
 
 
 def unplaced(pods: Iterable[Pod], of_what: str = "") -> str:
     """How many pods fit on no node, and what the scheduler says of it; empty where all fit."""
-    stuck = [pod for pod in pods if pod.unschedulable and not pod.deleting]
+    stuck = _unplaced(pods)
     if not stuck:
         return ""
     number, why = len(stuck), _cut(stuck[0].unschedulable)

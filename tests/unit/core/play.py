@@ -30,8 +30,9 @@ from sluice.core.plan import (
 from sluice.core.policy import Analysis, Metric, Policy, Step
 from sluice.core.readings import Answer, Known, Reason, Round, Unknown
 from sluice.core.release_data import load
-from sluice.core.situation import CLOCK_SLACK, Situation
+from sluice.core.situation import Situation
 from sluice.core.table import Move
+from sluice.core.times import CLOCK_SLACK
 from sluice.model import api, controllers, people
 from sluice.model.cluster import Cluster
 from sluice.model.operators import Operator, Reading

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from world import World
 
 from sluice.core.objects import Deployment, Pod
@@ -66,9 +65,8 @@ def test_only_the_replicas_are_written_and_only_once() -> None:
     assert [write.replicas for write in writes] == [2]
 
 
-@pytest.mark.parametrize("mode", [Mode.RECOMMEND])
-def test_a_recommendation_is_shown_and_never_written(mode: Mode) -> None:
-    world = scaled_world(7, mode=mode)
+def test_a_recommendation_is_shown_and_never_written() -> None:
+    world = scaled_world(7, mode=Mode.RECOMMEND)
     world.run(30)
     assert world.d.replicas == 4
     assert world.plan.status is not None
@@ -264,16 +262,6 @@ def test_a_canary_that_fits_on_no_node_does_not_hold_raising_up() -> None:
     limited = world.condition("CapacityLimited")
     assert limited is not None
     assert limited.message.startswith("2 canary pods do not fit on any node")
-
-
-def test_who_only_recommends_is_in_no_conflict() -> None:
-    world = scaled_world(7, mode=Mode.RECOMMEND)
-    world.autoscaler = "HorizontalPodAutoscaler web"
-    world.run(10)
-    assert world.condition("Conflict") is None
-    ready = world.condition("Ready")
-    assert ready is not None
-    assert ready.status
 
 
 def test_an_unpaused_gate_and_an_invalid_spec_do_not_lose_what_was_shown() -> None:

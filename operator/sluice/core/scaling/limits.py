@@ -12,15 +12,12 @@ from sluice.core.scaling.arithmetic import MOST_REPLICAS, saturated
 from sluice.core.scaling.kept import ScaleEvent
 from sluice.core.scaling.policy import Behavior, Direction, PolicyKind, RateLimit, Select
 from sluice.core.scaling.thinning import narrowest
-from sluice.core.times import span
+from sluice.core.times import CLOCK_SLACK, span
 
 MOST_EVENTS: Final = 60
 # Without a behavior block: at most twice as many at once, and 4 in any case.
 _FACTOR: Final = 2
 _FLOOR: Final = 4
-
-# Clocks of two machines that run the operator in turn may differ so much.
-_CLOCK_SLACK: Final = timedelta(seconds=10)
 
 Events = tuple[ScaleEvent, ...]
 
@@ -94,7 +91,7 @@ def recent(behavior: Behavior | None, events: Iterable[ScaleEvent], now: datetim
     longest = max((policy.period_seconds for policy in policies), default=0)
     cutoff = now - timedelta(seconds=longest)
     # After the clock was set back, an event of a later time would count for as long as that.
-    kept = [event for event in events if cutoff < event.at <= now + _CLOCK_SLACK]
+    kept = [event for event in events if cutoff < event.at <= now + CLOCK_SLACK]
     while len(kept) > MOST_EVENTS:
         kept = _joined(kept)
     return tuple(kept)
