@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 import requests
 
+from e2e.deployment_watch import DeploymentWatch
 from e2e.local_operator import LocalOperator
 from stage import manifests
 from stage.cluster import SYSTEM, Cluster, KubectlFailed, WrongCluster, kubectl, path_of
@@ -165,6 +166,20 @@ def new_story(
         if not kept(request):
             remove_rollouts(story)
         story.close()
+
+
+@pytest.fixture
+def watched() -> Iterator[Callable[[Story], DeploymentWatch]]:
+    """Watches Deployments until the end of the test."""
+    watches: list[DeploymentWatch] = []
+
+    def watch(story: Story) -> DeploymentWatch:
+        watches.append(DeploymentWatch(story))
+        return watches[-1]
+
+    yield watch
+    for each in watches:
+        each.stop()
 
 
 def kept(request: pytest.FixtureRequest) -> bool:

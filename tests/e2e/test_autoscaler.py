@@ -97,20 +97,6 @@ def external_metrics(cluster: Cluster) -> Iterator[Callable[[Story], ExternalMet
     cluster.delete(API_SERVICE)
 
 
-@pytest.fixture
-def watched() -> Iterator[Callable[[Story], DeploymentWatch]]:
-    """Watches Deployments until the end of the test."""
-    watches: list[DeploymentWatch] = []
-
-    def watch(story: Story) -> DeploymentWatch:
-        watches.append(DeploymentWatch(story))
-        return watches[-1]
-
-    yield watch
-    for each in watches:
-        each.stop()
-
-
 def start_release(story: Story, version: str) -> None:
     """Bring a version, and wait until its only step waits for the approval."""
     typed_at = story.set_env(VERSION=version)

@@ -48,7 +48,7 @@ def test_outage_holds_the_release_and_its_end_lets_it_go_on(
     assert "noData.after" in paused.message, paused.message
 
     # And the weight holds, beyond the step's duration
-    wait_until_step_would_be_over(story, typed_at + 45)
+    story.until_time(typed_at + 45)
     status = story.now().status
     assert (status["phase"], status["release"]["step"]) == ("Paused", 1), story.tell()
     assert len(made(story, "v2")) == 1
@@ -61,8 +61,3 @@ def test_outage_holds_the_release_and_its_end_lets_it_go_on(
     story.until_gone("v1")
     assert len(made(story, "v2")) == REPLICAS
     assert most_owned(story) == 1
-
-
-def wait_until_step_would_be_over(story: Story, instant: float) -> None:
-    """Nothing is to happen; what is awaited is a time after the step's duration."""
-    story.eventually(lambda: time.time() > instant, 60, "the step's duration is over")

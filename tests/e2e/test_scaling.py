@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
-
-import pytest
 
 from e2e import audit
 from e2e.deployment_watch import DeploymentWatch
@@ -40,20 +38,6 @@ AUTOSCALER: Json = {
         "maxReplicas": 2,
     },
 }
-
-
-@pytest.fixture
-def watched() -> Iterator[Callable[[Story], DeploymentWatch]]:
-    """Watches Deployments until the end of the test."""
-    watches: list[DeploymentWatch] = []
-
-    def watch(story: Story) -> DeploymentWatch:
-        watches.append(DeploymentWatch(story))
-        return watches[-1]
-
-    yield watch
-    for each in watches:
-        each.stop()
 
 
 def test_replicas_follow_a_load_that_rises_and_falls(
@@ -116,7 +100,7 @@ def test_a_window_survives_the_operator(
     fell_at = time.time()
     set_metrics(story, wanted(2))
     for seconds in (8, 20):
-        wait_until(story, fell_at + seconds)
+        story.until_time(fell_at + seconds)
         assert replicas(story) == 6
         operator.restart()
     until_replicas(story, 2)
@@ -247,12 +231,6 @@ def test_a_settled_scaler_writes_nothing(new_story: Callable[..., Story]) -> Non
     story.until_reconciled()
     story.until("Healthy", since=time.time() - 5)
     position = audit.mark()
-    end = time.time() + 30
-    story.eventually(lambda: time.time() > end, 40, "half a minute")
+    story.until_time(time.time() + 30)
     entries = audit.by(OPERATOR_USER, audit.since(position), story.namespace)
     assert audit.counted(audit.writes(entries)) == {}, story.tell()
-
-
-def wait_until(story: Story, instant: float) -> None:
-    """Nothing is to happen; what is awaited is a time."""
-    story.eventually(lambda: time.time() > instant, 40, "a part of the window is over")

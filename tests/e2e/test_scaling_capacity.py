@@ -66,8 +66,7 @@ def test_pods_that_do_not_fit_are_not_piled_up_and_room_is_used_when_it_comes(
     # And goes one further, when the metric asks for ten, and no more
     set_metrics(story, wanted(10))
     until_replicas(story, 6)
-    seen = time.time()
-    story.eventually(lambda: time.time() > seen + 10, 20, "ten more rounds")
+    story.until_time(time.time() + 10)
     assert replicas(story) == 6, story.tell()
     assert "not above 6" in condition(story, "ScalingLimited")["message"], story.tell()
 

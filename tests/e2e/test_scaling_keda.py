@@ -57,7 +57,9 @@ def keda(cluster: Cluster, new_story: Callable[..., Story]) -> Iterator[Story]:
     cluster.delete(f"{CRDS}/{NAME}")
 
 
-def test_a_scaled_object_is_given_way_to_until_it_goes(keda: Story) -> None:
+def test_a_scaled_object_is_given_way_to_until_it_goes(
+    keda: Story, watched: Callable[[Story], DeploymentWatch]
+) -> None:
     # Given a Rollout that wants three replicas, beside a ScaledObject on the same Deployment
     scaled_object = {
         "apiVersion": "keda.sh/v1alpha1",
@@ -66,19 +68,16 @@ def test_a_scaled_object_is_given_way_to_until_it_goes(keda: Story) -> None:
         "spec": {"scaleTargetRef": {"name": "web"}},
     }
     keda.apply(scaled_object)
-    watched = DeploymentWatch(keda)
-    try:
-        adopt(keda, metrics=wanted(3), behavior=fast())
+    deployment = watched(keda)
+    adopt(keda, metrics=wanted(3), behavior=fast())
 
-        # Then it says who is in the way, and writes nothing
-        found = keda.eventually(lambda: condition(keda, "Conflict"), 30, "the conflict is said")
-        assert "ScaledObject rival" in found["message"]
-        keda.until_reconciled()
-        assert {number for _, number in watched.replicas()} == {2}
+    # Then it says who is in the way, and writes nothing
+    found = keda.eventually(lambda: condition(keda, "Conflict"), 30, "the conflict is said")
+    assert "ScaledObject rival" in found["message"]
+    keda.until_reconciled()
+    assert {number for _, number in deployment.replicas()} == {2}
 
-        # When the other one goes, it heals. Lists are a minute old at most
-        keda.kubectl("delete", "scaledobject/rival")
-        until_replicas(keda, 3, timeout_seconds=90)
-        keda.eventually(lambda: not condition(keda, "Conflict"), 30, "the conflict is over")
-    finally:
-        watched.stop()
+    # When the other one goes, it heals. Lists are a minute old at most
+    keda.kubectl("delete", "scaledobject/rival")
+    until_replicas(keda, 3, timeout_seconds=90)
+    keda.eventually(lambda: not condition(keda, "Conflict"), 30, "the conflict is over")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -50,17 +50,10 @@ def story(new_story: Callable[..., Story]) -> Story:
     return found
 
 
-@pytest.fixture
-def watched(story: Story) -> Iterator[DeploymentWatch]:
-    """All that becomes of the Deployment."""
-    watch = DeploymentWatch(story)
-    yield watch
-    watch.stop()
-
-
 def test_a_good_release_goes_through_while_the_load_rises(
-    story: Story, watched: DeploymentWatch
+    story: Story, watched: Callable[[Story], DeploymentWatch]
 ) -> None:
+    deployment = watched(story)
     before = story.traffic()
     typed_at = story.set_env(VERSION="v2")
     story.until_serving("v2", 1)
@@ -74,7 +67,7 @@ def test_a_good_release_goes_through_while_the_load_rises(
     story.until_serving("v2", MOST)
     phases = {moment.phase for moment in story.moments(typed_at)}
     assert not phases & {"RollingBack", "RolledBack", "Stalled"}, story.tell()
-    assert {number for _, number in watched.replicas(typed_at)} <= set(range(2, MOST + 1))
+    assert {number for _, number in deployment.replicas(typed_at)} <= set(range(2, MOST + 1))
     assert most_owned(story) == 1
 
     # And when it falls again, pods go without a lost request
@@ -85,8 +78,9 @@ def test_a_good_release_goes_through_while_the_load_rises(
 
 
 def test_a_bad_release_is_found_while_the_load_rises(
-    story: Story, watched: DeploymentWatch
+    story: Story, watched: Callable[[Story], DeploymentWatch]
 ) -> None:
+    deployment = watched(story)
     story.set_env(VERSION="v2", ERROR_RATIO="0.3")
     story.until_serving("v2", 1)
     risen_at = story.set_rate(BUSY)
@@ -95,13 +89,13 @@ def test_a_bad_release_is_found_while_the_load_rises(
     story.until_serving("v1", MOST)
 
     # Then not one pod of the stable version went on the way
-    course = [number for _, number in watched.replicas(risen_at)]
+    course = [number for _, number in deployment.replicas(risen_at)]
     assert course == sorted(course), course
     assert fewest(story.endpoints(), risen_at, story.now().at) >= 2
 
 
 def test_a_queue_does_not_run_away_with_a_canary_of_half_the_pods(
-    new_story: Callable[..., Story],
+    new_story: Callable[..., Story], watched: Callable[[Story], DeploymentWatch]
 ) -> None:
     # Given work for four pods, and the length of the queue as its share of each pod that is there.
     # Prometheus knows a new pod some seconds late: each reading is of a time when it does.
@@ -113,7 +107,7 @@ def test_a_queue_does_not_run_away_with_a_canary_of_half_the_pods(
         story, {"steps": [step(50, "40s")]}, metrics=queue(4), behavior=fast(), maxReplicas=40,
         interval="10s",
     )  # fmt: skip
-    deployment = DeploymentWatch(story)
+    deployment = watched(story)
     typed_at = story.set_env(VERSION="v2")
     story.until_serving("v2", 4)
     assert {number for _, number in deployment.replicas()} == {4}
@@ -122,7 +116,6 @@ def test_a_queue_does_not_run_away_with_a_canary_of_half_the_pods(
     set_metrics(story, queue(5))
     story.eventually(lambda: replicas(story) >= 5, 30, "a pod more")
     story.until_now("Healthy", "v2")
-    deployment.stop()
 
     # Then the canary's pods were not counted: they would have made it ten. A reading that misses a
     # pod may ask for two more than five.

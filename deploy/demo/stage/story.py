@@ -274,6 +274,11 @@ class Story:
 
         self.eventually(available, timeout_seconds, f"{count} pods of {version} are available")
 
+    def until_time(self, instant: float) -> None:
+        """Wait for a time, where nothing is to happen until then."""
+        patience = max(0.0, instant - time.time()) + 10
+        self.eventually(lambda: time.time() > instant, patience, "the time has come")
+
     # --- the end
 
     def tell(self) -> str:
